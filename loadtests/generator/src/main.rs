@@ -1,0 +1,2 @@
+//! RTP load generator.
+fn main() {}

@@ -1,0 +1,1 @@
+"""The exchange's mind: words, decisions, flows and the devices that carry them out."""

@@ -1,0 +1,434 @@
+"""The whole contract between Python and Rust.
+
+Commands return at once; what comes of them arrives as events. A command that names a leg which is gone is
+ignored: `LegEnded` is the truth about a leg, comes exactly once, and is the last event of that leg.
+Legs are numbered by whoever starts them: Rust counts up from 1, Python from `FIRST_DIALLED_LEG`.
+Times named `at_ns` are nanoseconds of CLOCK_MONOTONIC, the clock behind `time.monotonic_ns()`.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+__all__ = [
+    "FIRST_DIALLED_LEG",
+    "Account",
+    "Binding",
+    "Engine",
+    "IncomingCall",
+    "KeyPressed",
+    "LegAnswered",
+    "LegEnded",
+    "LegRinging",
+    "MediaReport",
+    "PlaybackEnded",
+    "Prompt",
+    "RecordingEnded",
+    "RegistrationChanged",
+    "RestoredBinding",
+    "Silence",
+    "Tone",
+    "Trunk",
+    "TrunkStateChanged",
+    "ha1",
+]
+
+FIRST_DIALLED_LEG: Final[int]
+"""2**62. Python numbers the legs that it dials from here up."""
+
+# Tables: pushed whole, each replaces the one before.
+
+@final
+class Account:
+    """Somebody who may register and call: one device of one company."""
+
+    def __new__(
+        cls,
+        *,
+        company: str,
+        device: str,
+        username: str,
+        realm: str,
+        ha1_md5: str,
+        ha1_sha256: str | None = None,
+        max_bindings: int = 5,
+    ) -> Account:
+        """`realm` is the company's domain. `ha1_*` are hex of H(username:realm:password); SHA-256 is offered
+        to the device only where `ha1_sha256` is given (RFC 8760; MD5 alone suits most phones)."""
+
+@final
+class Trunk:
+    """A peer that we call and that calls us: a carrier, or, for a test phone, the exchange it registers with."""
+
+    def __new__(
+        cls,
+        *,
+        company: str,
+        id: str,
+        host: str,
+        port: int = 5060,
+        transport: str = "udp",
+        sources: Sequence[str] = (),
+        username: str | None = None,
+        realm: str | None = None,
+        ha1_md5: str | None = None,
+        ha1_sha256: str | None = None,
+        domain: str | None = None,
+        register: bool = False,
+        expires_s: int = 300,
+        contact_user: str | None = None,
+        max_calls: int | None = None,
+    ) -> Trunk:
+        """`transport` is "udp" or "tcp". `sources` are further addresses ("192.0.2.7" or "192.0.2.0/24") whose calls
+        count as this trunk's; `host` always does. `domain` is the host part of our From and of the register's
+        To (default: `host`). A challenge is answered only if it comes from `host` and names `realm`.
+        `contact_user` (default: `username`, else `id`) is the user part of our Contact; an incoming request to it
+        belongs to this trunk even when several trunks share an address."""
+
+@final
+class RestoredBinding:
+    """A registration that outlived a restart."""
+
+    def __new__(
+        cls,
+        *,
+        company: str,
+        device: str,
+        contact: str,
+        source: str,
+        transport: str,
+        expires_in_s: float,
+        call_id: str,
+        cseq: int,
+        user_agent: str = "",
+        path: Sequence[str] = (),
+    ) -> RestoredBinding:
+        """`source` is "address:port" of the device as seen by us. Bindings of unknown devices are dropped."""
+
+# What a leg can hear besides other legs.
+
+@final
+class Prompt:
+    """A prompt that `set_prompt` has named, from its beginning; `PlaybackEnded` follows unless `loop`."""
+
+    def __new__(cls, name: str, *, loop: bool = False) -> Prompt: ...
+
+@final
+class Tone:
+    """A continuous sine wave."""
+
+    def __new__(cls, hz: float, *, level_db: float = -12.0) -> Tone:
+        """`hz` 50..3400; `level_db` relative to full scale, -60..0."""
+
+@final
+class Silence:
+    """Digital silence, sent as packets: keeps NAT bindings and symmetric peers alive."""
+
+    def __new__(cls) -> Silence: ...
+
+# Events.
+
+@final
+class Binding:
+    """One place where a device can be reached (RFC 3261 §10)."""
+
+    @property
+    def id(self) -> int:
+        """Never reused; what `dial_binding` takes."""
+    @property
+    def contact(self) -> str: ...
+    @property
+    def source(self) -> str:
+        """"address:port" that the register came from."""
+    @property
+    def transport(self) -> str: ...
+    @property
+    def user_agent(self) -> str: ...
+    @property
+    def expires_in_s(self) -> float: ...
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def cseq(self) -> int: ...
+    @property
+    def path(self) -> list[str]: ...
+
+@final
+class MediaReport:
+    """How the media of one leg went. Seen from us: `received` came from the far end."""
+
+    @property
+    def codec(self) -> str:
+        """Encoding name as in SDP: "PCMA", "opus"; "" if nothing was agreed."""
+    @property
+    def packets_received(self) -> int: ...
+    @property
+    def packets_sent(self) -> int: ...
+    @property
+    def packets_lost(self) -> int: ...
+    @property
+    def packets_discarded(self) -> int:
+        """Came from a stranger, were malformed or had an unknown payload type."""
+    @property
+    def loss_percent(self) -> float: ...
+    @property
+    def jitter_ms(self) -> float:
+        """Interarrival jitter at the end of the leg (RFC 3550 §6.4.1)."""
+    @property
+    def jitter_max_ms(self) -> float: ...
+    @property
+    def round_trip_ms(self) -> float | None:
+        """From the far end's receiver reports (RFC 3550 §6.4.1), None if it sent none."""
+    @property
+    def mos(self) -> float | None:
+        """1.0..4.5 by the E-model (ITU-T G.107), None if nothing was received."""
+
+@final
+class IncomingCall:
+    """A new leg that waits for `ring`, `answer` or `reject`. Without any of them the default answer is given after the decision deadline."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def company(self) -> str: ...
+    @property
+    def device(self) -> str | None:
+        """The authenticated device that calls; None when a trunk does."""
+    @property
+    def trunk(self) -> str | None: ...
+    @property
+    def caller_number(self) -> str:
+        """User part of P-Asserted-Identity (trunks only) or From, %-decoded, at most 128 characters."""
+    @property
+    def caller_name(self) -> str:
+        """Display name, control characters removed, at most 128 characters."""
+    @property
+    def called(self) -> str:
+        """User part of the Request-URI, %-decoded; for a tel: URI its number."""
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def codecs(self) -> list[str]:
+        """Encoding names offered, in the caller's order."""
+
+@final
+class LegRinging:
+    """The far end of a dialled leg rings (180 or 183). At most once a leg."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+
+@final
+class LegAnswered:
+    """The far end of a dialled leg picked up, or the 200 of an answered incoming leg was acknowledged."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+
+@final
+class LegEnded:
+    """The last event of a leg."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def status(self) -> int:
+        """SIP status that ended it: 200 after a BYE, 487 after a cancel, otherwise the final answer (408 also for
+        silence on the line, 503 for a transport that failed)."""
+    @property
+    def by(self) -> str:
+        """"peer", "us" (a command), "deadline" (no decision in time), "timeout" (no answer from the network),
+        "media" (no packet for the media time-out) or "shutdown"."""
+    @property
+    def reason(self) -> str:
+        """Reason phrase, or the text of the peer's Reason header (RFC 3326)."""
+    @property
+    def answered_at_ns(self) -> int | None: ...
+    @property
+    def media(self) -> MediaReport | None: ...
+
+@final
+class KeyPressed:
+    """A key of the telephone keypad was pressed and let go (RFC 4733)."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def key(self) -> str: ...
+
+@final
+class PlaybackEnded:
+    """A prompt was played to its end to this leg."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def played_ms(self) -> int: ...
+
+@final
+class RecordingEnded:
+    """The file of `record` is closed. Comes before the leg's `LegEnded`."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def recorded_ms(self) -> int: ...
+    @property
+    def error(self) -> str | None: ...
+
+@final
+class RegistrationChanged:
+    """The places where a device can be reached are now these; empty means that it is offline.
+
+    Sent for a new, a moved, a removed and an expired binding, and for a refresh (`refreshed`)."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def company(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def bindings(self) -> list[Binding]: ...
+    @property
+    def refreshed(self) -> bool:
+        """True when only the expiry moved."""
+    @property
+    def why(self) -> str:
+        """"registered", "refreshed", "unregistered", "expired", "removed" (account gone)."""
+
+@final
+class TrunkStateChanged:
+    """A registering trunk got or lost its registration."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def company(self) -> str: ...
+    @property
+    def trunk(self) -> str: ...
+    @property
+    def registered(self) -> bool: ...
+    @property
+    def status(self) -> int:
+        """SIP status of the answer, 408 when there was none."""
+    @property
+    def reason(self) -> str: ...
+
+Event = (
+    IncomingCall
+    | LegRinging
+    | LegAnswered
+    | LegEnded
+    | KeyPressed
+    | PlaybackEnded
+    | RecordingEnded
+    | RegistrationChanged
+    | TrunkStateChanged
+)
+
+@final
+class Engine:
+    """Threads, sockets and clock. Everything SIP and RTP happens in here."""
+
+    def __new__(
+        cls,
+        *,
+        sip_listen: Sequence[str],
+        default_realm: str,
+        media_address: str,
+        media_ports: tuple[int, int] = (16384, 32767),
+        advertised_address: str | None = None,
+        media_threads: int = 1,
+        max_calls: int = 20_000,
+        max_undecided_age_s: float = 0.5,
+        decision_timeout_s: float = 3.0,
+        decision_default_status: int = 480,
+        media_timeout_s: float = 60.0,
+        registration_expires_s: tuple[int, int] = (60, 3600),
+        event_queue: int = 65_536,
+        user_agent: str = "Tandem",
+        seed: int | None = None,
+    ) -> Engine:
+        """Open all sockets and start the threads.
+
+        `sip_listen` are "udp:127.0.0.1:5060" and "tcp:[::1]:5060". `default_realm` challenges requests whose
+        To names no known domain. `media_address` is bound for RTP, from random even ports of `media_ports`
+        (inclusive). `advertised_address` stands in Contact, Via and SDP instead of the bound address.
+        New calls are refused with 503 and Retry-After while the oldest undecided call is older than
+        `max_undecided_age_s`, while the event queue is three quarters full, or at `max_calls` legs.
+        `seed` makes identifiers and nonces repeatable; never set it in production.
+
+        Raises `OSError` naming the address if a socket cannot be opened, `ValueError` naming a bad argument.
+        """
+    def event_fd(self) -> int:
+        """A descriptor that is readable while events wait. Owned by the engine."""
+    def drain_events(self, limit: int) -> list[Event]:
+        """Take up to `limit` events, oldest first."""
+    def listening(self) -> list[str]:
+        """The addresses really bound, in the form of `sip_listen` (port 0 resolved)."""
+    def set_accounts(self, accounts: Sequence[Account]) -> None:
+        """Replace the table. Bindings of accounts that are gone end with `RegistrationChanged`."""
+    def set_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """Replace the table. Calls that use a trunk which is gone go on; its registration is removed."""
+    def restore_bindings(self, bindings: Sequence[RestoredBinding]) -> None:
+        """Take over registrations of an earlier run; answered by `RegistrationChanged` for each device."""
+    def set_prompt(self, name: str, samples: bytes) -> None:
+        """Keep a prompt: mono signed 16-bit little-endian, 8 kHz. Copied; an empty one forgets the name."""
+    def ring(self, leg: int) -> None:
+        """Tell the caller that somebody is being alerted (180)."""
+    def answer(self, leg: int, *, like: int | None = None) -> None:
+        """Pick up. With `like`, agree on what the answered leg `like` agreed on, so both can be relayed; without,
+        on a codec that we can play to (G.711). Ends with 488 if there is none."""
+    def reject(self, leg: int, status: int, reason: str = "", *, retry_after_s: int | None = None) -> None:
+        """Refuse an incoming leg with a final status 300..699."""
+    def dial_binding(
+        self, leg: int, binding: int, *, caller_number: str, caller_name: str = "", offer_of: int | None = None
+    ) -> None:
+        """Call a registered device. `offer_of` names the leg whose offered codecs are offered on; None offers ours."""
+    def dial_trunk(
+        self,
+        leg: int,
+        company: str,
+        trunk: str,
+        number: str,
+        *,
+        caller_number: str,
+        caller_name: str = "",
+        offer_of: int | None = None,
+    ) -> None:
+        """Call `number` through a trunk."""
+    def hang_up(self, leg: int, status: int = 480, reason: str = "") -> None:
+        """End a leg whatever its state: BYE, CANCEL, or `status` for an incoming leg that was not answered."""
+    def hears(self, leg: int, sources: Sequence[int | Prompt | Tone | Silence]) -> None:
+        """From now on the far end of `leg` hears exactly this: nothing, one other leg, or one played source.
+
+        Raises `ValueError` for more than one source: mixing needs the media core.
+        """
+    def send_keys(self, leg: int, keys: str, *, press_ms: int = 160) -> None:
+        """Press keys of "0123456789*#ABCD" towards the far end, one after the other (RFC 4733). `press_ms` 40..2000."""
+    def record(self, leg: int, path: str, *, max_s: float = 3600.0) -> None:
+        """Write what comes from the far end to a WAV file (8 kHz, 16 bit, mono; G.711 legs) until it ends."""
+    def stop_recording(self, leg: int) -> None: ...
+    def counters(self) -> dict[str, int]:
+        """Totals and levels since start, names as in the metrics documentation. A snapshot at most 1 s old."""
+    def close(self) -> None:
+        """End all legs (BYE, CANCEL, 503), unregister from trunks, stop the threads. At most 2 s. Idempotent."""
+
+def ha1(username: str, realm: str, password: str, algorithm: str = "MD5") -> str:
+    """Hex of H(username:realm:password) (RFC 7616 §3.4.2). `algorithm` is "MD5" or "SHA-256"."""

@@ -1,0 +1,1 @@
+//! The only threads, sockets and clock of Rust.

@@ -1,0 +1,1 @@
+//! Media without sockets or clock: RTP in, RTP out.
