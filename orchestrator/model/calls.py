@@ -1,0 +1,172 @@
+"""The words for calls: who calls, how an attempt to reach somebody goes, how a call ends."""
+
+import enum
+
+from attrs import frozen
+
+from orchestrator.model.identifiers import E164, BindingId, CompanyId, DeviceId, LegId, PersonId, TrunkId
+
+
+class Refusal(enum.Enum):
+    """Why somebody was not reached. The SIP status is the switch's business, not ours."""
+
+    DO_NOT_DISTURB = "do_not_disturb"
+    OFFLINE = "offline"
+    BUSY = "busy"
+    DECLINED = "declined"
+    UNREACHABLE = "unreachable"
+    NO_ANSWER = "no_answer"
+
+
+class Direction(enum.Enum):
+    """How a call lies to the company."""
+
+    INTERNAL = "internal"
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class EndCause(enum.Enum):
+    """Why a call is over."""
+
+    CALLER_HUNG_UP = "caller_hung_up"
+    CALLEE_HUNG_UP = "callee_hung_up"
+    ABANDONED = "abandoned"
+    """The caller left before anybody answered."""
+    TERMINAL = "terminal"
+    """A declared terminal played to its end."""
+    REFUSED = "refused"
+    """Turned away unanswered: unknown number, not allowed, nothing in common to speak."""
+    COMMAND = "command"
+    """Ended by a command of the API or an operator."""
+    MEDIA_LOST = "media_lost"
+    """No sound came from a party for too long."""
+    DECISION_LATE = "decision_late"
+    """The switch gave its default answer before the orchestrator decided."""
+    NODE_FAILURE = "node_failure"
+    """The exchange died during the call; closed at the next start."""
+    CRASHED = "crashed"
+    """A fault of ours ended this call."""
+
+
+@frozen
+class CallerId:
+    """What the called party sees."""
+
+    number: str
+    name: str = ""
+
+
+@frozen
+class FromDevice:
+    """An employee's phone calls."""
+
+    device: DeviceId
+
+
+@frozen
+class FromTrunk:
+    """Somebody outside calls through a trunk."""
+
+    trunk: TrunkId
+
+
+@frozen
+class Arrival:
+    """A call that has just reached the exchange and waits for a decision."""
+
+    leg: LegId
+    company: CompanyId
+    source: FromDevice | FromTrunk
+    caller: CallerId
+    called: str
+    """As dialled: "101", "84951234567", "+74951234567"."""
+    at_ns: int
+    """Monotonic."""
+    sip_call_id: str = ""
+    can_hear_prompts: bool = True
+    """Whether the caller speaks a codec that prompts can be played in."""
+
+
+@frozen
+class ToBinding:
+    """Dial one place where a device is registered."""
+
+    device: DeviceId
+    binding: BindingId
+
+
+@frozen
+class ToTrunk:
+    """Dial a public number through a trunk; `device` when it is somebody's mobile or home number."""
+
+    trunk: TrunkId
+    number: str
+    device: DeviceId | None = None
+
+
+DialTarget = ToBinding | ToTrunk
+
+
+@frozen
+class Answered:
+    """The far end picked up."""
+
+
+@frozen
+class Failed:
+    """The far end did not pick up."""
+
+    why: Refusal
+    status: int = 0
+    """SIP status behind it, 0 if there was none."""
+
+
+Outcome = Answered | Failed
+
+
+@frozen
+class MediaQuality:
+    """How the sound of one leg was. `None` where nothing was measured."""
+
+    codec: str
+    packets_received: int
+    packets_sent: int
+    packets_lost: int
+    loss_percent: float
+    jitter_ms: float
+    round_trip_ms: float | None
+    mos: float | None
+    """1.0..4.5 (ITU-T G.107)."""
+
+
+class EndedBy(enum.Enum):
+    """Who ended a leg."""
+
+    PEER = "peer"
+    US = "us"
+    DEADLINE = "deadline"
+    TIMEOUT = "timeout"
+    MEDIA = "media"
+    SHUTDOWN = "shutdown"
+
+
+@frozen
+class LegEnd:
+    """How a leg ended."""
+
+    by: EndedBy
+    status: int
+    reason: str = ""
+    media: MediaQuality | None = None
+
+
+@frozen
+class Who:
+    """A party of a call in the words of the directory; all None: an unknown number outside."""
+
+    person: PersonId | None = None
+    device: DeviceId | None = None
+    trunk: TrunkId | None = None
+    number: E164 | str = ""
+    name: str = ""

@@ -1,0 +1,241 @@
+"""What happened, in the past tense. Everything the product ever tells anybody is computed from these.
+
+An entry is numbered and dated by the journal when it is written: see `Record`. Durations that matter for
+figures are in the entries themselves, taken from the monotonic clock; stamps serve people.
+Entries are stored as JSON by the name of their class; a field may be added with a default, never renamed.
+"""
+
+from datetime import datetime
+
+from attrs import frozen
+
+from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal, Who
+from orchestrator.model.identifiers import (
+    CallId,
+    CommandId,
+    CompanyId,
+    DeviceId,
+    LegId,
+    PersonId,
+    PromptName,
+    TrunkId,
+)
+
+
+@frozen
+class CallArrived:
+    """A call began: somebody dialled, or a command asked for it."""
+
+    call: CallId
+    leg: LegId
+    direction: Direction
+    caller: Who
+    called: str
+    command: CommandId | None = None
+
+
+@frozen
+class CallRouted:
+    """The number led here. `to` is "person:anna", "outside:+7…", "announcement:welcome" or "nowhere"."""
+
+    call: CallId
+    to: str
+    because: str
+    """A stable word: "extension", "number", "emergency", "outside", "unknown_number", "not_allowed", "transfer"."""
+    person: PersonId | None = None
+
+
+@frozen
+class DeviceSkipped:
+    """A device that could not ring, left out at once: nobody waits for a phone that is not there."""
+
+    call: CallId
+    person: PersonId
+    device: DeviceId
+    because: Refusal
+
+
+@frozen
+class DeviceRang:
+    """A leg towards a device was started."""
+
+    call: CallId
+    leg: LegId
+    device: DeviceId | None
+    person: PersonId | None
+    number: str = ""
+
+
+@frozen
+class DeviceFailed:
+    """A device that was rung did not answer."""
+
+    call: CallId
+    leg: LegId
+    device: DeviceId | None
+    person: PersonId | None
+    because: Refusal
+    status: int = 0
+
+
+@frozen
+class PersonNotReached:
+    """Nobody of this person's devices answered; the call goes on to `next` ("person:boris", "terminal", …)."""
+
+    call: CallId
+    person: PersonId
+    because: Refusal
+    next: str
+
+
+@frozen
+class LoopCut:
+    """A chain of forwarding led back to somebody already tried, or grew too long; the terminal follows."""
+
+    call: CallId
+    person: PersonId
+    chain: tuple[PersonId, ...]
+
+
+@frozen
+class CallAnswered:
+    """Somebody, or an announcement (`prompt`), picked up. Durable before the caller hears it."""
+
+    call: CallId
+    leg: LegId
+    answered_by: Who
+    wait_ms: int
+    prompt: PromptName | None = None
+
+
+@frozen
+class TerminalReached:
+    """Nobody was found; the declared terminal is played."""
+
+    call: CallId
+    prompt: PromptName
+
+
+@frozen
+class CallTransferred:
+    """A party was connected to somebody else by command."""
+
+    call: CallId
+    leg: LegId
+    to: str
+    command: CommandId | None = None
+
+
+@frozen
+class LegFinished:
+    """A leg is gone; how it sounded."""
+
+    call: CallId
+    leg: LegId
+    by: EndedBy
+    status: int
+    reason: str = ""
+    media: MediaQuality | None = None
+
+
+@frozen
+class CallEnded:
+    """The call is over. Exactly one for each `CallArrived`."""
+
+    call: CallId
+    cause: EndCause
+    wait_ms: int
+    """Arrival to answer by a human, or to the end if no human answered."""
+    talk_ms: int
+    """From the first human answer to the end; 0 if there was none."""
+    status: int = 0
+    detail: str = ""
+
+
+@frozen
+class DeviceRegistered:
+    """A device came online, or moved. Refreshes are not news."""
+
+    device: DeviceId
+    source: str
+    transport: str
+    user_agent: str
+
+
+@frozen
+class DeviceUnregistered:
+    """The last place where a device could be reached is gone."""
+
+    device: DeviceId
+    why: str
+
+
+@frozen
+class TrunkChanged:
+    """A registering trunk got or lost its registration."""
+
+    trunk: TrunkId
+    registered: bool
+    status: int
+    reason: str = ""
+
+
+@frozen
+class ConfigurationChanged:
+    """Somebody changed the company; `changes` are lines such as "person anna: extension 101 → 111"."""
+
+    by: str
+    changes: tuple[str, ...]
+
+
+@frozen
+class CommandCompleted:
+    """A command did what it was asked."""
+
+    command: CommandId
+    kind: str
+    call: CallId | None = None
+
+
+@frozen
+class CommandFailed:
+    """A command could not do what it was asked."""
+
+    command: CommandId
+    kind: str
+    code: str
+    detail: str
+    call: CallId | None = None
+
+
+Entry = (
+    CallArrived
+    | CallRouted
+    | DeviceSkipped
+    | DeviceRang
+    | DeviceFailed
+    | PersonNotReached
+    | LoopCut
+    | CallAnswered
+    | TerminalReached
+    | CallTransferred
+    | LegFinished
+    | CallEnded
+    | DeviceRegistered
+    | DeviceUnregistered
+    | TrunkChanged
+    | ConfigurationChanged
+    | CommandCompleted
+    | CommandFailed
+)
+
+
+@frozen
+class Record:
+    """An entry with its place in the company's journal: `seq` counts 1, 2, 3 … without a gap."""
+
+    company: CompanyId
+    seq: int
+    at: datetime
+    """UTC."""
+    entry: Entry
