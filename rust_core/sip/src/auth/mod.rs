@@ -1,0 +1,9 @@
+//! Digest authentication (RFC 7616, RFC 8760), both sides.
+
+mod client;
+mod digest;
+mod server;
+
+pub use client::{ClientDigest, Credentials};
+pub use digest::{Algorithm, ha1};
+pub use server::{Challenger, Secrets, Verdict};

@@ -1,0 +1,249 @@
+//! Offers, answers, and what comes of them (RFC 3264 §5–§8).
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use super::Session;
+use super::codec::Codec;
+use super::sdp::{Direction, MediaLine, SessionDescription};
+
+/// A codec that both sides speak.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AgreedCodec {
+    /// As the far end names it; its payload type is what we send with.
+    pub codec: Codec,
+    /// The payload type that we receive it with: what we wrote.
+    pub receive_type: u8,
+}
+
+/// What was agreed for the one audio stream of a leg.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Agreed {
+    /// Where the far end receives RTP.
+    pub rtp: SocketAddr,
+    /// Where it receives RTCP.
+    pub rtcp: SocketAddr,
+    /// Sound, the preferred first; never empty.
+    pub codecs: Vec<AgreedCodec>,
+    /// Telephone events (RFC 4733), one per clock rate.
+    pub events: Vec<AgreedCodec>,
+    /// Who sends, seen from us.
+    pub direction: Direction,
+    /// How much sound a packet of ours carries.
+    pub ptime_ms: u32,
+}
+
+/// Why nothing was agreed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// The description cannot be read; says where.
+    Malformed(&'static str),
+    /// No stream that we can take part in: no RTP/AVP audio, or no address.
+    NoAudio,
+    /// No codec in common.
+    NoCodec,
+}
+
+/// An offer of one audio stream with these codecs, in this order.
+pub fn offer(session: &Session, codecs: &[Codec], direction: Direction) -> String {
+    let mut out = head(session);
+    write_audio(&mut out, session.rtp.port(), codecs, direction);
+    out
+}
+
+/// Answers an offer with those of its codecs that `allowed` accepts, in the order of the offer, and with its payload
+/// types. `wanted` is what we would like to do; the answer grants at most what the offer asks.
+pub fn answer(
+    offer: &SessionDescription,
+    session: &Session,
+    wanted: Direction,
+    allowed: impl Fn(&Codec) -> bool,
+) -> Result<(String, Agreed), Refused> {
+    let chosen = offer.media.iter().position(MediaLine::is_audio).ok_or(Refused::NoAudio)?;
+    let line = &offer.media[chosen];
+    let is_sound = |codec: &Codec| !codec.is_events() && !codec.is_comfort_noise();
+    let sound: Vec<Codec> =
+        line.codecs.iter().filter(|c| is_sound(c) && allowed(c)).cloned().collect();
+    if sound.is_empty() {
+        return Err(Refused::NoCodec);
+    }
+    let events = line
+        .codecs
+        .iter()
+        .filter(|e| e.is_events() && sound.iter().any(|s| s.clock_rate == e.clock_rate));
+    let codecs: Vec<Codec> = sound.iter().chain(events).cloned().collect();
+    let direction = both(line.direction.mirrored(), wanted);
+    let mut out = head(session);
+    for (i, other) in offer.media.iter().enumerate() {
+        if i == chosen {
+            write_audio(&mut out, session.rtp.port(), &codecs, direction);
+        } else {
+            let format = other.formats.first().map_or("0", String::as_str);
+            let _ = write!(out, "m={} 0 {} {format}\r\n", other.kind, other.protocol);
+        }
+    }
+    let agreed =
+        agreed(line, direction, codecs.into_iter().map(|codec| (codec.payload_type, codec)))?;
+    Ok((out, agreed))
+}
+
+/// Reads the answer to our offer of `offered`.
+pub fn accept_answer(
+    offered: &[Codec],
+    ours: Direction,
+    answer: &SessionDescription,
+) -> Result<Agreed, Refused> {
+    let line = answer.media.first().filter(|line| line.is_audio()).ok_or(Refused::NoAudio)?;
+    let both_know = line.codecs.iter().filter_map(|theirs| {
+        let same_type = offered
+            .iter()
+            .find(|our| our.is_same(theirs) && our.payload_type == theirs.payload_type);
+        let ours = same_type.or_else(|| offered.iter().find(|our| our.is_same(theirs)))?;
+        Some((ours.payload_type, theirs.clone()))
+    });
+    let direction = both(line.direction.mirrored(), ours);
+    agreed(line, direction, both_know)
+}
+
+fn agreed(
+    line: &MediaLine,
+    direction: Direction,
+    codecs: impl Iterator<Item = (u8, Codec)>,
+) -> Result<Agreed, Refused> {
+    let (rtp, rtcp) = line.rtp().zip(line.rtcp()).ok_or(Refused::NoAudio)?;
+    let (mut sound, mut events) = (Vec::new(), Vec::new());
+    for (receive_type, codec) in codecs.filter(|(_, codec)| !codec.is_comfort_noise()) {
+        let list = if codec.is_events() { &mut events } else { &mut sound };
+        list.push(AgreedCodec { codec, receive_type });
+    }
+    if sound.is_empty() {
+        return Err(Refused::NoCodec);
+    }
+    Ok(Agreed {
+        rtp,
+        rtcp,
+        codecs: sound,
+        events,
+        direction,
+        ptime_ms: line.ptime_ms.unwrap_or(DEFAULT_PTIME_MS),
+    })
+}
+
+fn both(one: Direction, other: Direction) -> Direction {
+    let ((send_1, receive_1), (send_2, receive_2)) = (one.flags(), other.flags());
+    match (send_1 && send_2, receive_1 && receive_2) {
+        (true, true) => Direction::SendRecv,
+        (true, false) => Direction::SendOnly,
+        (false, true) => Direction::RecvOnly,
+        (false, false) => Direction::Inactive,
+    }
+}
+
+fn head(session: &Session) -> String {
+    let family = match session.rtp.ip() {
+        IpAddr::V4(_) => "IP4",
+        IpAddr::V6(_) => "IP6",
+    };
+    let (id, version, address) = (session.id, session.version, session.rtp.ip());
+    format!(
+        "v=0\r\no=tandem {id} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n"
+    )
+}
+
+fn write_audio(out: &mut String, port: u16, codecs: &[Codec], direction: Direction) {
+    let _ = write!(out, "m=audio {port} RTP/AVP");
+    for codec in codecs {
+        let _ = write!(out, " {}", codec.payload_type);
+    }
+    out.push_str("\r\n");
+    for codec in codecs {
+        let channels =
+            if codec.channels > 1 { format!("/{}", codec.channels) } else { String::new() };
+        let _ = write!(
+            out,
+            "a=rtpmap:{} {}/{}{channels}\r\n",
+            codec.payload_type, codec.name, codec.clock_rate
+        );
+        if !codec.fmtp.is_empty() {
+            let _ = write!(out, "a=fmtp:{} {}\r\n", codec.payload_type, codec.fmtp);
+        }
+    }
+    let _ = write!(out, "a=ptime:{DEFAULT_PTIME_MS}\r\na={}\r\n", direction.as_str());
+}
+
+const DEFAULT_PTIME_MS: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::super::OWN_CODECS;
+    use super::*;
+
+    fn session() -> Session {
+        Session { id: 7, version: 1, rtp: "192.0.2.1:4000".parse().unwrap() }
+    }
+
+    fn own() -> Vec<Codec> {
+        OWN_CODECS
+            .iter()
+            .map(|&(payload_type, name, clock_rate, channels, fmtp)| Codec {
+                fmtp: fmtp.into(),
+                ..Codec::new(payload_type, name, clock_rate, channels)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_answer_keeps_lines_types_and_order_of_its_offer() {
+        let offer = SessionDescription::parse(
+            b"v=0\r\nc=IN IP4 10.0.0.1\r\nm=video 9 RTP/AVP 31\r\nm=audio 8 RTP/AVP 0 8 110 13\r\n\
+              a=rtpmap:110 telephone-event/8000\r\na=sendonly\r\n",
+        )
+        .unwrap();
+        let (text, agreed) =
+            answer(&offer, &session(), Direction::SendRecv, Codec::is_playable).unwrap();
+        let ours = SessionDescription::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            ours.media.iter().map(|m| (m.kind.as_str(), m.port)).collect::<Vec<_>>(),
+            [("video", 0), ("audio", 4000)]
+        );
+        assert_eq!(ours.media[1].formats, ["0", "8", "110"]);
+        assert_eq!(ours.media[1].direction, Direction::RecvOnly);
+        assert_eq!(agreed.direction, Direction::RecvOnly);
+        assert_eq!(agreed.events[0].receive_type, 110);
+    }
+
+    #[test]
+    fn what_we_offer_and_they_answer_meets_with_both_numbers() {
+        let text = offer(&session(), &own(), Direction::SendRecv);
+        assert!(
+            SessionDescription::parse(text.as_bytes()).unwrap().media[0]
+                .codecs
+                .iter()
+                .any(|c| c.fmtp == "0-15")
+        );
+        let theirs = SessionDescription::parse(
+            b"v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 6 RTP/AVP 111 97\r\na=rtpmap:111 OPUS/48000/2\r\na=rtpmap:97 telephone-event/48000\r\n",
+        )
+        .unwrap();
+        let agreed = accept_answer(&own(), Direction::SendRecv, &theirs).unwrap();
+        assert_eq!((agreed.codecs[0].receive_type, agreed.codecs[0].codec.payload_type), (96, 111));
+        assert_eq!((agreed.events[0].receive_type, agreed.events[0].codec.payload_type), (102, 97));
+        assert_eq!(agreed.rtcp, "10.0.0.9:7".parse().unwrap());
+    }
+
+    #[test]
+    fn nothing_in_common_is_refused() {
+        let speex = SessionDescription::parse(
+            b"v=0\r\nc=IN IP4 1.2.3.4\r\nm=audio 6 RTP/AVP 97\r\na=rtpmap:97 speex/8000\r\n",
+        )
+        .unwrap();
+        assert_eq!(accept_answer(&own(), Direction::SendRecv, &speex), Err(Refused::NoCodec));
+        let secure =
+            SessionDescription::parse(b"v=0\r\nc=IN IP4 1.2.3.4\r\nm=audio 6 RTP/SAVP 0\r\n")
+                .unwrap();
+        assert_eq!(
+            answer(&secure, &session(), Direction::SendRecv, |_| true),
+            Err(Refused::NoAudio)
+        );
+    }
+}

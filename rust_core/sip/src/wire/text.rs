@@ -1,0 +1,150 @@
+//! Small readers and writers of text inside header values.
+
+use bytes::Bytes;
+
+/// Whether a byte may stand in a header value: no control character but the tab.
+pub(crate) fn is_line_safe(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
+}
+
+/// Takes a list apart at its commas, not inside quotes or angle brackets. Empty elements are left out.
+pub fn split_commas(line: &Bytes) -> Vec<Bytes> {
+    let mut values = Vec::new();
+    let (mut start, mut quoted, mut escaped, mut bracketed) = (0, false, false, false);
+    let mut take = |from: usize, to: usize| {
+        let part = trim(&line[from..to]);
+        if !part.is_empty() {
+            values.push(line.slice_ref(part));
+        }
+    };
+    for (i, &byte) in line.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' if !bracketed => quoted = !quoted,
+            b'<' if !quoted => bracketed = true,
+            b'>' if !quoted => bracketed = false,
+            b',' if !quoted && !bracketed => {
+                take(start, i);
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    take(start, line.len());
+    values
+}
+
+/// Without white space at both ends.
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii()
+}
+
+/// Reads `%41` as `A`; a broken escape stays as it is. Bytes that are no UTF-8 become U+FFFD.
+pub fn decode_percent(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let digit = |at: usize| bytes.get(at).and_then(|&b| char::from(b).to_digit(16));
+        match (bytes[i], digit(i + 1), digit(i + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                i += 3;
+            }
+            (byte, ..) => {
+                out.push(byte);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Writes the user part of a URI, with `%` before what RFC 3261 §25.1 doesn't allow there.
+pub fn encode_user(user: &str) -> String {
+    const UNRESERVED: &[u8] = b"-_.!~*'()&=+$,;?/";
+    let mut out = String::with_capacity(user.len());
+    for &byte in user.as_bytes() {
+        if byte.is_ascii_alphanumeric() || UNRESERVED.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// A quoted string (RFC 3261 §25.1) of what people call themselves; control characters are left out.
+pub fn quoted(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 2);
+    out.push('"');
+    for c in name.chars().filter(|c| !c.is_control()) {
+        if c == '"' || c == '\\' {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out
+}
+
+/// A display name for people: UTF-8 where it is, otherwise Windows-1251, the usual other one of phones that say
+/// Cyrillic names. Control characters are left out; at most `MAX_NAME_CHARS` are kept.
+pub fn display_text(raw: &[u8]) -> String {
+    let text = match std::str::from_utf8(raw) {
+        Ok(text) => text.to_owned(),
+        Err(_) => raw.iter().map(|&byte| from_cp1251(byte)).collect(),
+    };
+    text.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect()
+}
+
+/// The letters and the few signs that names use; the rest becomes U+FFFD.
+fn from_cp1251(byte: u8) -> char {
+    match byte {
+        0..=0x7f => char::from(byte),
+        0xa8 => 'Ё',
+        0xb8 => 'ё',
+        0xaa => 'Є',
+        0xba => 'є',
+        0xaf => 'Ї',
+        0xbf => 'ї',
+        0xb2 => 'І',
+        0xb3 => 'і',
+        0xb9 => '№',
+        0xab => '«',
+        0xbb => '»',
+        0xa0 => ' ',
+        0xc0..=0xff => char::from_u32(0x0410 + u32::from(byte - 0xc0)).unwrap_or('\u{fffd}'),
+        _ => '\u{fffd}',
+    }
+}
+
+/// More of a name is of no use to anybody and would cost memory in every record.
+const MAX_NAME_CHARS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_escapes_are_read_and_broken_ones_kept() {
+        assert_eq!(decode_percent("%41%2b1%zz%4"), "A+1%zz%4");
+        assert_eq!(decode_percent("*21#%23"), "*21##");
+    }
+
+    #[test]
+    fn what_is_written_as_user_reads_back() {
+        for user in ["101", "+7(495)1", "а б", "x@y:z#<>\""] {
+            assert_eq!(decode_percent(&encode_user(user)), user);
+            assert!(!encode_user(user).contains(['@', ' ', '<', '#', ':']));
+        }
+    }
+
+    #[test]
+    fn cyrillic_names_are_read_in_both_encodings() {
+        assert_eq!(display_text("Анна".as_bytes()), "Анна");
+        assert_eq!(display_text(&[0xc0, 0xed, 0xed, 0xe0]), "Анна");
+        assert_eq!(display_text(b"a\r\n\x00b"), "ab");
+    }
+}

@@ -1,0 +1,170 @@
+//! SIP, SIPS and TEL addresses (RFC 3261 §19.1, RFC 3966).
+
+use super::address::Params;
+use super::text::decode_percent;
+
+/// Which kind of address it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scheme {
+    /// `sip:`
+    Sip,
+    /// `sips:`
+    Sips,
+    /// `tel:`; the number is the user, there is no host.
+    Tel,
+}
+
+/// An address, borrowed from the text that carried it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Uri<'a> {
+    /// Its kind.
+    pub scheme: Scheme,
+    user: Option<&'a str>,
+    /// Host without port; IPv6 without its brackets; empty for `tel:`.
+    pub host: &'a str,
+    /// The port, if one is named.
+    pub port: Option<u16>,
+    /// Parameters after the host.
+    pub params: Params<'a>,
+    /// What stands after the question mark.
+    pub headers: Option<&'a str>,
+}
+
+impl<'a> Uri<'a> {
+    /// Reads an address. `None` if it is no SIP, SIPS or TEL address, or breaks their grammar beyond meaning.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let scheme = match scheme {
+            s if s.eq_ignore_ascii_case("sip") => Scheme::Sip,
+            s if s.eq_ignore_ascii_case("sips") => Scheme::Sips,
+            s if s.eq_ignore_ascii_case("tel") => return Self::parse_tel(rest),
+            _ => return None,
+        };
+        // The last @ parts user from host: phones send raw @ and # in user parts.
+        let (user, rest) = match rest.rsplit_once('@') {
+            Some((user, rest)) if !user.is_empty() => (Some(user), rest),
+            Some(_) => return None,
+            None => (None, rest),
+        };
+        let (rest, headers) = match rest.split_once('?') {
+            Some((rest, headers)) => (rest, Some(headers)),
+            None => (rest, None),
+        };
+        let (host_port, params) = match rest.split_once(';') {
+            Some((host_port, params)) => (host_port, Params(params)),
+            None => (rest, Params("")),
+        };
+        let (host, port) = split_host_port(host_port)?;
+        Some(Self { scheme, user, host, port, params, headers })
+    }
+
+    fn parse_tel(rest: &'a str) -> Option<Self> {
+        let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
+        if number.is_empty() {
+            return None;
+        }
+        let params = Params(params);
+        Some(Self {
+            scheme: Scheme::Tel,
+            user: Some(number),
+            host: "",
+            port: None,
+            params,
+            headers: None,
+        })
+    }
+
+    /// The user part as it stands, with a password if there is one.
+    pub fn raw_user(&self) -> Option<&'a str> {
+        self.user
+    }
+
+    /// The user part for people and tables: escapes read, password and user parameters left out.
+    pub fn user(&self) -> Option<String> {
+        let user = self.user?;
+        let user = user.split_once(':').map_or(user, |(user, _password)| user);
+        let user = match self.scheme {
+            Scheme::Tel => user.chars().filter(|c| !"-.() ".contains(*c)).collect(),
+            Scheme::Sip | Scheme::Sips => decode_percent(user.split(';').next().unwrap_or(user)),
+        };
+        Some(user)
+    }
+
+    /// The transport that the address asks for, in lower case.
+    pub fn transport(&self) -> Option<String> {
+        self.params.value("transport").map(str::to_ascii_lowercase)
+    }
+}
+
+/// Takes `host`, `host:port`, `[v6]` and `[v6]:port` apart. A bare IPv6 address is taken as a host.
+pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let text = text.trim();
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
+        match rest.trim() {
+            "" => (host, None),
+            rest => (host, Some(rest.strip_prefix(':')?)),
+        }
+    } else if text.matches(':').count() > 1 {
+        text.parse::<std::net::Ipv6Addr>().ok()?;
+        (text, None)
+    } else {
+        match text.split_once(':') {
+            Some((host, port)) => (host.trim_end(), Some(port)),
+            None => (text, None),
+        }
+    };
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    if host.is_empty() || !host.chars().all(is_host) {
+        return None;
+    }
+    let port = match port {
+        Some(port) => Some(port.trim().parse().ok()?),
+        None => None,
+    };
+    Some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_found() {
+        let uri =
+            Uri::parse("sip:+7495%31:pw@[2001:db8::1]:5070;transport=TCP;lr?Subject=x").unwrap();
+        assert_eq!(uri.user().as_deref(), Some("+74951"));
+        assert_eq!((uri.host, uri.port), ("2001:db8::1", Some(5070)));
+        assert_eq!(uri.transport().as_deref(), Some("tcp"));
+        assert!(uri.params.has("lr"));
+        assert_eq!(uri.headers, Some("Subject=x"));
+    }
+
+    #[test]
+    fn what_phones_dial_is_understood() {
+        assert_eq!(Uri::parse("sip:*21#123@pbx").unwrap().user().as_deref(), Some("*21#123"));
+        assert_eq!(
+            Uri::parse("tel:+7(495)123-45-67;phone-context=x").unwrap().user().as_deref(),
+            Some("+74951234567")
+        );
+        assert_eq!(Uri::parse("sip:pbx_1").unwrap().host, "pbx_1");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bad in [
+            "",
+            "sip:",
+            "sip:@x",
+            "http://x",
+            "sip:a@",
+            "sip:a@x:99999",
+            "sip:a@[::1",
+            "sip:a@[zz]",
+            "sip:a@x y",
+        ] {
+            assert_eq!(Uri::parse(bad), None, "{bad}");
+        }
+    }
+}
