@@ -1,0 +1,123 @@
+//! Requests inside a dialog (RFC 3261 §12.2.1), and what a response tells about its dialog.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use crate::endpoint::{Flow, Trunk};
+use crate::leg::Leg;
+use crate::wire::{Address, HeaderName, Method, Request, Response, Uri, split_commas};
+
+/// The next request of a leg, without Via and Contact.
+pub(crate) fn request(leg: &mut Leg, method: Method) -> Request {
+    if method != Method::Ack {
+        leg.local_cseq += 1;
+    }
+    let identity = Identity {
+        target: &leg.remote_target,
+        routes: &leg.routes,
+        from: &format!("{};tag={}", leg.local, leg.local_tag),
+        to: &leg.remote,
+        call_id: &leg.call_id,
+    };
+    identity.request(method, leg.local_cseq)
+}
+
+/// Who talks to whom.
+struct Identity<'a> {
+    target: &'a str,
+    routes: &'a [String],
+    from: &'a str,
+    to: &'a str,
+    call_id: &'a str,
+}
+
+impl Identity<'_> {
+    fn request(&self, method: Method, cseq: u32) -> Request {
+        let is_loose = |route: &String| {
+            Address::parse(route.as_bytes()).and_then(|a| Some(a.parsed_uri()?.params.has("lr"))).unwrap_or(true)
+        };
+        let mut routes = self.routes.to_vec();
+        let mut uri = self.target.to_owned();
+        if routes.first().is_some_and(|first| !is_loose(first)) {
+            // RFC 3261 §12.2.1.1: a strict router wants to be the Request-URI itself.
+            let first = routes.remove(0);
+            let strict = Address::parse(first.as_bytes()).map_or_else(String::new, |a| a.uri.to_owned());
+            routes.push(format!("<{uri}>"));
+            uri = strict;
+        }
+        let name = method.as_str().to_owned();
+        let mut request = Request::new(method, uri);
+        for route in routes {
+            request.headers.push(HeaderName::Route, route);
+        }
+        request.headers.push(HeaderName::MaxForwards, "70");
+        request.headers.push(HeaderName::From, self.from.to_owned());
+        request.headers.push(HeaderName::To, self.to.to_owned());
+        request.headers.push(HeaderName::CallId, self.call_id.to_owned());
+        request.headers.push(HeaderName::CSeq, format!("{cseq} {name}"));
+        request
+    }
+}
+
+/// ACK and BYE for a 2xx that nobody waits for any more: a late fork, or one that crossed our CANCEL.
+pub(crate) fn farewell(response: &Response) -> Option<(Request, Request)> {
+    let text = |name| response.headers.text(&name);
+    let (target, routes) = (contact_of(&response.headers)?, routes_of_response(response));
+    let cseq = response.cseq()?.number;
+    let identity = Identity {
+        target: &target,
+        routes: &routes,
+        from: text(HeaderName::From)?,
+        to: text(HeaderName::To)?,
+        call_id: text(HeaderName::CallId)?,
+    };
+    Some((identity.request(Method::Ack, cseq), identity.request(Method::Bye, cseq + 1)))
+}
+
+/// The address of the first Contact.
+pub(crate) fn contact_of(headers: &crate::wire::Headers) -> Option<String> {
+    let contact = headers.values(&HeaderName::Contact).next()?;
+    let uri = Address::parse(&contact)?.uri.to_owned();
+    Uri::parse(&uri).map(|_| uri)
+}
+
+/// The route set that a response gives to who asked: Record-Route, turned round (RFC 3261 §12.1.2).
+pub(crate) fn routes_of_response(response: &Response) -> Vec<String> {
+    let mut routes = record_routes(&response.headers);
+    routes.reverse();
+    routes
+}
+
+/// The route set that a request gives to who was asked (RFC 3261 §12.1.1).
+pub(crate) fn record_routes(headers: &crate::wire::Headers) -> Vec<String> {
+    let lines = headers.values(&HeaderName::RecordRoute).take(MAX_ROUTES);
+    lines.map(|line: Bytes| String::from_utf8_lossy(&line).into_owned()).collect()
+}
+
+/// Where the next request of the dialog goes. Devices are where they were seen; a trunk's requests go to the address
+/// that it names, if it names one.
+pub(crate) fn next_hop(flow: Flow, trunk: Option<&Trunk>, routes: &[String], target: &str) -> Flow {
+    if trunk.is_none() {
+        return flow;
+    }
+    let route = routes.first().and_then(|route| Some(Address::parse(route.as_bytes())?.uri.to_owned()));
+    let uri = route.unwrap_or_else(|| target.to_owned());
+    let address = Uri::parse(&uri).and_then(|uri| {
+        let ip: IpAddr = uri.host.parse().ok().filter(|ip: &IpAddr| !ip.is_unspecified())?;
+        Some(SocketAddr::new(ip, uri.port.unwrap_or(5060)))
+    });
+    match address {
+        Some(peer) if peer != flow.peer && !flow.transport.is_reliable() => Flow { peer, ..flow },
+        _ => flow,
+    }
+}
+
+/// Route values of a message, each its own; commas inside brackets don't count.
+pub(crate) fn split_routes(values: &[Bytes]) -> Vec<String> {
+    let all = values.iter().flat_map(split_commas);
+    all.take(MAX_ROUTES).map(|value| String::from_utf8_lossy(&value).into_owned()).collect()
+}
+
+/// More proxies than this are a loop or an attack.
+const MAX_ROUTES: usize = 16;

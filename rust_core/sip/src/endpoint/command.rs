@@ -1,0 +1,181 @@
+//! What the engine and Python want done.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::auth::{Credentials, Secrets};
+
+use super::flow::Transport;
+
+/// A leg. Incoming ones count up from 1; dialled ones are numbered by whoever dials, from 2^62 up.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LegId(pub u64);
+
+/// The first number of dialled legs.
+pub const FIRST_DIALLED_LEG: u64 = 1 << 62;
+
+/// One device of one company.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// Its company.
+    pub company: String,
+    /// Unique in the company.
+    pub device: String,
+    /// User name of address and digest; unique in the realm.
+    pub username: String,
+    /// The company's domain.
+    pub realm: String,
+    /// Instead of the password.
+    pub secrets: Secrets,
+    /// Places at once; the oldest gives way.
+    pub max_bindings: usize,
+}
+
+/// A peer that calls us and that we call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trunk {
+    /// Its company.
+    pub company: String,
+    /// Unique in the company.
+    pub id: String,
+    /// As configured; stands in Request-URIs.
+    pub host: String,
+    /// Port of `host`.
+    pub port: u16,
+    /// How to send.
+    pub transport: Transport,
+    /// `host` resolved; `None` until it is.
+    pub address: Option<SocketAddr>,
+    /// Further networks whose requests are this trunk's: address and prefix length.
+    pub sources: Vec<(IpAddr, u8)>,
+    /// For challenges of this peer.
+    pub credentials: Option<Credentials>,
+    /// Host part of our From, and of the registrar's address.
+    pub domain: String,
+    /// Whether we register there.
+    pub register: bool,
+    /// What we ask for.
+    pub expires: Duration,
+    /// User part of our Contact.
+    pub contact_user: String,
+    /// Calls at once.
+    pub max_calls: Option<usize>,
+}
+
+/// A registration of an earlier run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoredBinding {
+    /// Its company.
+    pub company: String,
+    /// Whose.
+    pub device: String,
+    /// Contact address.
+    pub contact: String,
+    /// The device as seen by us.
+    pub source: SocketAddr,
+    /// How it is reached.
+    pub transport: Transport,
+    /// What is left of it.
+    pub expires_in: Duration,
+    /// Call-ID of the register.
+    pub call_id: String,
+    /// Its CSeq.
+    pub cseq: u32,
+    /// Name of the phone.
+    pub user_agent: String,
+    /// Path values (RFC 3327).
+    pub path: Vec<String>,
+}
+
+/// What the called party sees.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct CallerId {
+    /// User part of From.
+    pub number: String,
+    /// Display name; "" for none.
+    pub name: String,
+}
+
+/// Whom a leg is dialled to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// A place where a device is registered.
+    Binding(u64),
+    /// A number behind a trunk.
+    Trunk {
+        /// The trunk's company.
+        company: String,
+        /// The trunk.
+        trunk: String,
+        /// The number, becomes the user part.
+        number: String,
+    },
+}
+
+/// Something to do. Those that name a leg which is gone do nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// 180 to the caller.
+    Ring(LegId),
+    /// 200 to the caller.
+    Answer {
+        /// The incoming leg.
+        leg: LegId,
+        /// Take what that leg agreed on; otherwise G.711.
+        like: Option<LegId>,
+        /// Where we receive its RTP.
+        rtp: SocketAddr,
+    },
+    /// A final refusal to the caller.
+    Reject {
+        /// The incoming leg.
+        leg: LegId,
+        /// 300..=699.
+        status: u16,
+        /// Reason phrase; "" for the usual one.
+        reason: String,
+        /// Retry-After in seconds.
+        retry_after_s: Option<u32>,
+    },
+    /// A new leg.
+    Dial {
+        /// Its number.
+        leg: LegId,
+        /// Whom.
+        target: Target,
+        /// Who calls.
+        caller: CallerId,
+        /// Offer what that leg speaks; otherwise our own codecs.
+        offer_of: Option<LegId>,
+        /// Where we receive its RTP.
+        rtp: SocketAddr,
+    },
+    /// BYE, CANCEL or `status`, whatever fits.
+    HangUp {
+        /// The leg.
+        leg: LegId,
+        /// For an incoming leg that was not answered.
+        status: u16,
+        /// Goes into a Reason header, "" for none.
+        reason: String,
+        /// Who wants it.
+        by: super::event::EndedBy,
+    },
+    /// Replaces the accounts.
+    SetAccounts(Vec<Account>),
+    /// Replaces the trunks.
+    SetTrunks(Vec<Trunk>),
+    /// A trunk's host has (another) address.
+    ResolvedTrunk {
+        /// Host as configured.
+        host: String,
+        /// Port as configured.
+        port: u16,
+        /// What it is now.
+        address: SocketAddr,
+    },
+    /// Takes over registrations.
+    RestoreBindings(Vec<RestoredBinding>),
+    /// Ends all legs and registrations at trunks.
+    Shutdown,
+}

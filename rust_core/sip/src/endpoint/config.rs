@@ -1,0 +1,45 @@
+//! What the operator decides about the SIP side.
+
+use std::time::Duration;
+
+use super::flow::Listener;
+
+/// Settings that stay the same while the endpoint lives.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the engine listens on; never empty.
+    pub listeners: Vec<Listener>,
+    /// Challenges requests whose To names no known domain.
+    pub default_realm: String,
+    /// Legs at once; above them new calls get 503.
+    pub max_legs: usize,
+    /// New calls get 503 while the oldest undecided one is older.
+    pub max_undecided_age: Duration,
+    /// How long Python may take to decide about a call.
+    pub decision_timeout: Duration,
+    /// What the caller gets when it took longer.
+    pub decision_default_status: u16,
+    /// The shortest registration granted (423 below it).
+    pub min_expires: Duration,
+    /// The longest, and what is granted to who asks for none.
+    pub max_expires: Duration,
+    /// Server and User-Agent.
+    pub user_agent: String,
+}
+
+/// The round trip guess (RFC 3261 §17.1.1.1).
+pub(crate) const T1: Duration = Duration::from_millis(500);
+/// The longest pause between repetitions (RFC 3261 §17.1.2.2).
+pub(crate) const T2: Duration = Duration::from_secs(4);
+/// How long a message may live in the network (RFC 3261 §17.1.2.2).
+pub(crate) const T4: Duration = Duration::from_secs(5);
+/// 64·T1: timers B, F, H, J, L, M.
+pub(crate) const TRANSACTION_LIFE: Duration = Duration::from_secs(32);
+/// An INVITE that only ever gets provisional answers ends after this (timer C, RFC 3261 §16.6).
+pub(crate) const RING_LIMIT: Duration = Duration::from_secs(240);
+/// Transactions at once of each kind; beyond them requests are refused without state.
+pub(crate) const MAX_TRANSACTIONS: usize = 400_000;
+/// Sources whose malformed messages are counted one by one.
+pub(crate) const MAX_NOTED_SOURCES: usize = 4096;
+/// Retry-After of a 503, seconds.
+pub(crate) const RETRY_AFTER_S: u32 = 5;

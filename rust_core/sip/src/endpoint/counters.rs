@@ -1,0 +1,65 @@
+//! What the SIP side counts.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Totals since the start, and levels.
+        #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)+
+        }
+
+        impl Counters {
+            /// Each with its name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages received.
+    messages,
+    /// Of these, not readable as SIP.
+    malformed,
+    /// New calls asked for.
+    invites,
+    /// New calls refused because of load.
+    shed_invites,
+    /// REGISTER and OPTIONS refused because of load.
+    shed_others,
+    /// Requests without valid credentials.
+    unauthorized,
+    /// Registers obeyed.
+    registers,
+    /// Requests and responses sent again.
+    retransmitted,
+    /// Requests that came again.
+    repeated,
+    /// Responses and ACKs that belong to nothing.
+    strays,
+    /// Calls that got the default answer.
+    late_decisions,
+    /// Legs that were answered.
+    answered,
+    /// Legs that ended.
+    ended,
+    /// Dialled legs.
+    dialled,
+    /// Legs now.
+    legs,
+    /// Server transactions now.
+    server_transactions,
+    /// Client transactions now.
+    client_transactions,
+    /// Timers now.
+    timers,
+    /// Devices that can be reached now.
+    devices_online,
+    /// Places where they are.
+    bindings,
+    /// Trunks configured.
+    trunks,
+    /// Of these, registered by us.
+    trunks_registered,
+}

@@ -1,0 +1,173 @@
+//! What happened on the SIP side.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::offer_answer::Agreed;
+
+use super::command::{CallerId, LegId};
+use super::flow::Transport;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A call waits for a decision.
+    Incoming(Box<Incoming>),
+    /// A dialled leg rings.
+    Ringing(LegId),
+    /// A dialled leg picked up, or an answered one was acknowledged.
+    Answered(LegId),
+    /// What a leg speaks, at its answer and whenever it changes.
+    MediaAgreed(LegId, Box<Agreed>),
+    /// A key sent as INFO.
+    KeyPressed(LegId, char),
+    /// The last of a leg.
+    Ended(LegId, LegEnd),
+    /// Where a device can be reached has changed.
+    RegistrationChanged {
+        /// Its company.
+        company: String,
+        /// Whose.
+        device: String,
+        /// All places now.
+        bindings: Vec<Binding>,
+        /// Why.
+        why: Why,
+    },
+    /// A registering trunk got or lost its registration.
+    TrunkChanged {
+        /// Its company.
+        company: String,
+        /// Which.
+        trunk: String,
+        /// Whether it is registered now.
+        registered: bool,
+        /// The answer's status, 408 for none.
+        status: u16,
+        /// Its reason phrase.
+        reason: String,
+    },
+}
+
+/// A call that waits for a decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming {
+    /// Its leg.
+    pub leg: LegId,
+    /// Whose call it is.
+    pub company: String,
+    /// The device that proved itself.
+    pub device: Option<String>,
+    /// Or the trunk that it comes from.
+    pub trunk: Option<String>,
+    /// Who says to call.
+    pub caller: CallerId,
+    /// User part of the Request-URI.
+    pub called: String,
+    /// Call-ID.
+    pub call_id: String,
+    /// Encoding names offered.
+    pub codecs: Vec<String>,
+}
+
+/// How a leg ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LegEnd {
+    /// SIP status, 200 after a conversation.
+    pub status: u16,
+    /// Who ended it.
+    pub by: EndedBy,
+    /// Reason phrase or Reason header.
+    pub reason: String,
+}
+
+/// Who ended a leg.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndedBy {
+    /// The far end.
+    Peer,
+    /// A command.
+    Us,
+    /// No decision in time.
+    Deadline,
+    /// No answer from the network.
+    Timeout,
+    /// No RTP for too long.
+    Media,
+    /// We stop.
+    Shutdown,
+}
+
+impl EndedBy {
+    /// As Python names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Us => "us",
+            Self::Deadline => "deadline",
+            Self::Timeout => "timeout",
+            Self::Media => "media",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// Why a registration changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// A new or moved place.
+    Registered,
+    /// Only its expiry moved.
+    Refreshed,
+    /// The device took it back.
+    Unregistered,
+    /// It ran out, or its connection broke.
+    Expired,
+    /// The account is gone.
+    Removed,
+}
+
+impl Why {
+    /// As Python names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Refreshed => "refreshed",
+            Self::Unregistered => "unregistered",
+            Self::Expired => "expired",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// One place where a device can be reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// Never reused.
+    pub id: u64,
+    /// Contact address.
+    pub contact: String,
+    /// The device as seen by us.
+    pub source: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// Name of the phone.
+    pub user_agent: String,
+    /// What is left.
+    pub expires_in: Duration,
+    /// Call-ID of the register.
+    pub call_id: String,
+    /// Its CSeq.
+    pub cseq: u32,
+    /// Path values.
+    pub path: Vec<String>,
+}
+
+/// An event and when it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dated {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub event: Event,
+}

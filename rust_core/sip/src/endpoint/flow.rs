@@ -1,0 +1,65 @@
+//! Where messages come from and go to.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+/// How a message travels.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Transport {
+    /// One message, one datagram; lost ones are repeated.
+    Udp,
+    /// A stream.
+    Tcp,
+}
+
+impl Transport {
+    /// As in Via.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+
+    /// As in URIs and configuration; `None` for others.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp].into_iter().find(|t| t.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the network repeats what is lost (RFC 3261 §17.1.1.1).
+    pub fn is_reliable(self) -> bool {
+        self == Self::Tcp
+    }
+}
+
+/// An address that the engine listens on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Listener {
+    /// UDP socket or TCP listener.
+    pub transport: Transport,
+    /// What peers are told: stands in Via and Contact.
+    pub advertised: SocketAddr,
+}
+
+/// One way between us and a peer: a pair of UDP addresses, or a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Flow {
+    /// Index of the listener; for an outgoing connection one of the same transport.
+    pub listener: usize,
+    /// Its transport.
+    pub transport: Transport,
+    /// The peer as we see it.
+    pub peer: SocketAddr,
+    /// The connection of a stream; `None`: any to that peer, or a new one.
+    pub connection: Option<u64>,
+}
+
+/// Bytes to send.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Transmit {
+    /// Where to.
+    pub flow: Flow,
+    /// A whole message.
+    pub bytes: Bytes,
+}

@@ -1,0 +1,167 @@
+//! Requests inside a dialog (RFC 3261 §12.2.2, §14.2, §15.1.2; RFC 3311; RFC 6086).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::config::T1;
+use super::invite_server::{reason_text, sdp_body};
+use super::requests::{allow, reason_phrase, to_tag};
+use super::{Endpoint, EndedBy, Event, Flow, LegId};
+use crate::dialog;
+use crate::leg::{LegState, Unacknowledged};
+use crate::offer_answer::{Codec, Direction, SessionDescription, accept_answer, answer, offer};
+use crate::wire::{HeaderName, Method, Request};
+
+impl Endpoint {
+    pub(super) fn on_request_in_dialog(&mut self, now: Instant, flow: Flow, reply: Flow, request: Request) {
+        let call_id = request.headers.text(&HeaderName::CallId);
+        let Some(id) = to_tag(&request).and_then(|tag| self.leg_of_tag(&tag, call_id)) else {
+            return self.refuse(reply, &request, 481, "", &[]);
+        };
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let number = request.cseq().map(|cseq| cseq.number);
+        if leg.remote_cseq.is_some() && number <= leg.remote_cseq {
+            return self.refuse(reply, &request, 500, "Server Internal Error (CSeq out of order)", &[]);
+        }
+        leg.remote_cseq = number;
+        let Some(server) = self.open_server(reply, &request) else {
+            return self.refuse(reply, &request, 503, "", &[]);
+        };
+        match request.method {
+            Method::Bye => self.on_bye(now, id, server, &request),
+            Method::Invite | Method::Update => self.on_reoffer(now, flow, id, server, &request),
+            Method::Info => self.on_info(now, id, server, &request),
+            Method::Options => self.respond_plainly(now, server, &request, 200, &[allow()]),
+            _ => {
+                let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
+                self.respond_plainly(now, server, &request, status, &[allow()]);
+            }
+        }
+    }
+
+    fn respond_plainly(&mut self, now: Instant, server: u64, request: &Request, status: u16, extra: &[(HeaderName, String)]) {
+        let mut response = request.response(status, reason_phrase(status), None);
+        for (name, value) in extra {
+            response.headers.push(name.clone(), value.clone());
+        }
+        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
+        self.respond(now, server, &response);
+    }
+
+    fn on_bye(&mut self, now: Instant, id: LegId, server: u64, bye: &Request) {
+        self.respond_plainly(now, server, bye, 200, &[]);
+        let Some(leg) = self.legs.get(&id) else { return };
+        let client = leg.client.filter(|_| matches!(leg.state, LegState::Calling | LegState::Proceeding));
+        let reason = reason_text(bye);
+        if leg.invite.is_some() {
+            // RFC 3261 §15.1.2: a BYE on an early dialog ends its INVITE too.
+            self.refuse_leg(now, id, 487, "", None);
+        }
+        self.end_leg(now, id, 200, EndedBy::Peer, &reason);
+        match client {
+            Some(client) => self.send_cancel(now, client),
+            None => self.drop_leg(id),
+        }
+    }
+
+    /// A re-INVITE or UPDATE: hold, resume, another address, or just a sign of life.
+    fn on_reoffer(&mut self, now: Instant, flow: Flow, id: LegId, server: u64, request: &Request) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let is_invite = request.method == Method::Invite;
+        let is_early = leg.state != LegState::Confirmed;
+        if leg.unacknowledged.is_some() || is_early && (is_invite || !request.body.is_empty()) {
+            return self.respond_plainly(now, server, request, 491, &[]);
+        }
+        let (Some(session), Some(agreed)) = (leg.session, leg.agreed.clone()) else {
+            return self.respond_plainly(now, server, request, 488, &[]);
+        };
+        let mut response = request.response(200, reason_phrase(200), None);
+        let mut our_offer = None;
+        if request.body.is_empty() {
+            if is_invite {
+                let codecs = leg.speakable();
+                let session = leg.next_session(session.rtp);
+                response.body = offer(&session, &codecs, Direction::SendRecv).into();
+                our_offer = Some(codecs);
+            }
+        } else {
+            let theirs = sdp_body(request).and_then(|body| SessionDescription::parse(&body).ok());
+            let session = leg.next_session(session.rtp);
+            let allowed = |codec: &Codec| leg.has_agreed(codec);
+            let answered = theirs.and_then(|theirs| answer(&theirs, &session, Direction::SendRecv, allowed).ok());
+            let Some((body, new)) = answered else {
+                // RFC 3261 §14.2: the session stays as it was.
+                return self.respond_plainly(now, server, request, 488, &[]);
+            };
+            response.body = body.into();
+            if new != agreed {
+                leg.agreed = Some(new.clone());
+                self.tell(now, Event::MediaAgreed(id, Box::new(new)));
+            }
+        }
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if let Some(target) = dialog::contact_of(&request.headers) {
+            leg.remote_target = target;
+        }
+        if leg.trunk.is_none() {
+            leg.flow = flow;
+        }
+        let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
+        response.headers.push(HeaderName::Contact, contact);
+        if !response.body.is_empty() {
+            response.headers.push(HeaderName::ContentType, "application/sdp");
+        }
+        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
+        let bytes = response.to_bytes();
+        self.respond(now, server, &response);
+        if is_invite {
+            let cseq = request.cseq().map_or(0, |cseq| cseq.number);
+            let until = Self::ack_deadline(now);
+            self.await_ack(now, id, Unacknowledged { cseq, bytes, pause: T1, until, our_offer });
+        }
+    }
+
+    /// The answer to an offer that we made in a 2xx, in its ACK.
+    pub(super) fn accept_late_answer(&mut self, now: Instant, id: LegId, offered: &[Codec], body: &Bytes) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let theirs = SessionDescription::parse(body).ok();
+        let new = theirs.and_then(|theirs| accept_answer(offered, Direction::SendRecv, &theirs).ok());
+        if let Some(new) = new.filter(|new| leg.agreed.as_ref() != Some(new)) {
+            leg.agreed = Some(new.clone());
+            self.tell(now, Event::MediaAgreed(id, Box::new(new)));
+        }
+    }
+
+    /// Keys as INFO, in both forms that phones use.
+    fn on_info(&mut self, now: Instant, id: LegId, server: u64, request: &Request) {
+        let kind = request.headers.text(&HeaderName::ContentType).unwrap_or("").trim().to_ascii_lowercase();
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let key = match kind.as_str() {
+            "application/dtmf-relay" => body
+                .lines()
+                .filter_map(|line| line.split_once('='))
+                .find(|(name, _)| name.trim().eq_ignore_ascii_case("signal"))
+                .and_then(|(_, value)| parse_key(value)),
+            "application/dtmf" => parse_key(&body),
+            _ => return self.respond_plainly(now, server, request, 415, &[(HeaderName::Accept, "application/dtmf-relay".into())]),
+        };
+        match key {
+            Some(key) => {
+                self.respond_plainly(now, server, request, 200, &[]);
+                self.tell(now, Event::KeyPressed(id, key));
+            }
+            None => self.respond_plainly(now, server, request, 400, &[]),
+        }
+    }
+}
+
+fn parse_key(text: &str) -> Option<char> {
+    let text = text.trim();
+    let key = match text {
+        "10" => '*',
+        "11" => '#',
+        _ => text.chars().next().filter(|_| text.chars().count() == 1)?.to_ascii_uppercase(),
+    };
+    "0123456789*#ABCD".contains(key).then_some(key)
+}

@@ -1,0 +1,240 @@
+//! The whole SIP side as one machine.
+//!
+//! Feed it with `handle_*`, then take everything from `poll_transmit` and `poll_event`; call `handle_timeout` when
+//! `poll_timeout` says so. Same inputs and same seed, same outputs.
+
+mod command;
+mod config;
+mod counters;
+mod event;
+mod flow;
+mod in_dialog;
+mod invite_client;
+mod invite_server;
+mod legs;
+mod register;
+mod requests;
+mod timeouts;
+mod transactions;
+mod trunk_register;
+
+pub use command::{Account, CallerId, Command, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk};
+pub use config::Config;
+pub use counters::Counters;
+pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
+pub use flow::{Flow, Listener, Transmit, Transport};
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+
+use crate::auth::Challenger;
+use crate::leg::Leg;
+use crate::registrar::Registrar;
+use crate::timers::Timers;
+use crate::transaction::{ClientTransaction, ServerTransaction};
+use crate::trunk::{TrunkKey, Trunks};
+use crate::wire::{Limits, Message, parse};
+
+/// The SIP side.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: Config,
+    rng: ChaCha8Rng,
+    challenger: Challenger,
+    registrar: Registrar,
+    trunks: Trunks,
+    legs: HashMap<LegId, Leg>,
+    /// INVITEs by who sent them, to know one that comes twice by different ways.
+    merges: HashMap<String, LegId>,
+    /// Calls in the order of their arrival that wait for a decision, or did.
+    undecided: VecDeque<(Instant, LegId)>,
+    servers: HashMap<u64, ServerTransaction>,
+    server_keys: HashMap<String, u64>,
+    clients: HashMap<ClientId, ClientTransaction>,
+    timers: Timers<Due>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Dated>,
+    counters: Counters,
+    malformed_by: HashMap<IpAddr, u64>,
+    overload: u8,
+    closing: bool,
+    last_leg: u64,
+    last_transaction: u64,
+}
+
+/// Number of a client transaction, and whether it is the CANCEL of that INVITE.
+type ClientId = (u64, bool);
+
+/// What is due at a time. Each looks whether it still matters.
+#[derive(Debug)]
+enum Due {
+    ServerResend(u64),
+    ServerEnd(u64),
+    ClientResend(ClientId),
+    ClientEnd(ClientId),
+    OkResend(LegId),
+    Decision(LegId),
+    RingLimit(LegId),
+    PlaceEnd(u64),
+    TrunkRegister(TrunkKey, u64),
+}
+
+impl Endpoint {
+    /// `seed` must be random in production: tags, branches and nonces come from it.
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let mut key = [0; 32];
+        rng.fill_bytes(&mut key);
+        Self {
+            challenger: Challenger::new(key, now),
+            config,
+            rng,
+            registrar: Registrar::default(),
+            trunks: Trunks::default(),
+            legs: HashMap::new(),
+            merges: HashMap::new(),
+            undecided: VecDeque::new(),
+            servers: HashMap::new(),
+            server_keys: HashMap::new(),
+            clients: HashMap::new(),
+            timers: Timers::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            malformed_by: HashMap::new(),
+            overload: 0,
+            closing: false,
+            last_leg: 0,
+            last_transaction: 0,
+        }
+    }
+
+    /// Takes one datagram, or one message cut out of a stream.
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        let limits = if flow.transport.is_reliable() { Limits::STREAM } else { Limits::DATAGRAM };
+        // RFC 5626 §4.4 keep-alives, and NATs that send a few zeros.
+        if bytes.len() <= 4 && bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        self.counters.messages += 1;
+        match parse(bytes, &limits) {
+            Ok(Message::Request(request)) => self.on_request(now, flow, request),
+            Ok(Message::Response(response)) => self.on_response(now, flow, &response),
+            Err(malformed) => {
+                self.counters.malformed += 1;
+                let is_noted = self.malformed_by.contains_key(&flow.peer.ip());
+                if is_noted || self.malformed_by.len() < config::MAX_NOTED_SOURCES {
+                    *self.malformed_by.entry(flow.peer.ip()).or_default() += 1;
+                }
+                if let Some(request) = malformed.partial {
+                    let flow = requests::reply_flow(flow, &request);
+                    self.refuse(flow, &request, malformed.status, "", &[(crate::wire::HeaderName::Warning, format!("399 tandem \"{}\"", malformed.why))]);
+                }
+            }
+        }
+    }
+
+    /// A connection is gone.
+    pub fn handle_connection_closed(&mut self, now: Instant, connection: u64) {
+        let mut told: Vec<LegId> = Vec::new();
+        for account in self.registrar.connection_closed(connection) {
+            self.tell_registration(now, &account, Why::Expired);
+        }
+        for (id, leg) in &self.legs {
+            if leg.flow.connection == Some(connection) && leg.client.is_some() && !leg.answered {
+                told.push(*id);
+            }
+        }
+        told.sort();
+        for id in told {
+            self.end_leg(now, id, 503, EndedBy::Timeout, "connection lost");
+            self.drop_leg(id);
+        }
+    }
+
+    /// Does what a command says.
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Ring(leg) => self.ring(leg),
+            Command::Answer { leg, like, rtp } => self.answer(now, leg, like, rtp),
+            Command::Reject { leg, status, reason, retry_after_s } => {
+                self.reject(now, leg, status, &reason, retry_after_s);
+            }
+            Command::Dial { leg, target, caller, offer_of, rtp } => self.dial(now, leg, &target, &caller, offer_of, rtp),
+            Command::HangUp { leg, status, reason, by } => self.hang_up(now, leg, status, &reason, by),
+            Command::SetAccounts(accounts) => self.set_accounts(now, accounts),
+            Command::SetTrunks(trunks) => self.set_trunks(now, trunks),
+            Command::ResolvedTrunk { host, port, address } => self.resolved_trunk(now, &host, port, address),
+            Command::RestoreBindings(bindings) => self.restore_bindings(now, bindings),
+            Command::Shutdown => self.shut_down(now),
+        }
+    }
+
+    /// How much the engine is behind: 0 not, 1 refuse OPTIONS, 2 and REGISTER, 3 and new calls.
+    pub fn set_overload(&mut self, level: u8) {
+        self.overload = level;
+    }
+
+    /// The next message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Dated> {
+        self.events.pop_front()
+    }
+
+    /// When to call `handle_timeout`.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    /// Whether anything is left that a shutdown waits for.
+    pub fn is_idle(&self) -> bool {
+        self.legs.is_empty() && self.clients.values().all(|c| c.state == crate::transaction::ClientState::Completed)
+    }
+
+    /// Totals since the start and levels now.
+    pub fn counters(&self) -> Counters {
+        let (devices, bindings) = self.registrar.len();
+        let (trunks, trunks_registered) = self.trunks.len();
+        Counters {
+            legs: self.legs.len() as u64,
+            server_transactions: self.servers.len() as u64,
+            client_transactions: self.clients.len() as u64,
+            timers: self.timers.len() as u64,
+            devices_online: devices as u64,
+            bindings: bindings as u64,
+            trunks: trunks as u64,
+            trunks_registered: trunks_registered as u64,
+            ..self.counters
+        }
+    }
+
+    fn tell(&mut self, at: Instant, event: Event) {
+        self.events.push_back(Dated { at, event });
+    }
+
+    fn send(&mut self, flow: Flow, bytes: Bytes) {
+        self.transmits.push_back(Transmit { flow, bytes });
+    }
+
+    /// What a peer on this flow is told about where we are.
+    fn advertised(&self, flow: Flow) -> std::net::SocketAddr {
+        let listeners = &self.config.listeners;
+        listeners.get(flow.listener).or(listeners.first()).map_or(flow.peer, |listener| listener.advertised)
+    }
+
+    fn random_hex(&mut self) -> String {
+        format!("{:016x}", self.rng.next_u64())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What is due.
+
+use std::time::Instant;
+
+use super::config::{T2, TRANSACTION_LIFE};
+use super::{Due, Endpoint, EndedBy, LegId, Why};
+use crate::leg::LegState;
+use crate::transaction::Owner;
+
+impl Endpoint {
+    /// Does everything that is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(due) = self.timers.pop_due(now) {
+            match due {
+                Due::ServerResend(id) => self.server_resend(now, id),
+                Due::ServerEnd(id) => self.server_end(id),
+                Due::ClientResend(id) => self.client_resend(now, id),
+                Due::ClientEnd(id) => self.client_end(now, id),
+                Due::OkResend(leg) => self.ok_resend(now, leg),
+                Due::Decision(leg) => self.decide_late(now, leg),
+                Due::RingLimit(leg) => self.ring_limit(now, leg),
+                Due::PlaceEnd(place) => {
+                    if let Some(account) = self.registrar.expire(now, place) {
+                        self.tell_registration(now, &account, Why::Expired);
+                    }
+                }
+                Due::TrunkRegister(key, generation) => self.trunk_register_due(now, &key, generation),
+            }
+        }
+    }
+
+    /// Repeats our 2xx, or gives up on its ACK (RFC 3261 §13.3.1.4).
+    fn ok_resend(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let flow = leg.flow;
+        let Some(waiting) = &mut leg.unacknowledged else { return };
+        if now >= waiting.until {
+            leg.unacknowledged = None;
+            self.send_bye(now, id, "no ACK");
+            self.end_leg(now, id, 408, EndedBy::Timeout, "no ACK");
+            self.drop_leg(id);
+            return;
+        }
+        waiting.pause = (waiting.pause * 2).min(T2);
+        let next = (now + waiting.pause).min(waiting.until);
+        let bytes = waiting.bytes.clone();
+        self.timers.set(next, Due::OkResend(id));
+        self.counters.retransmitted += 1;
+        self.send(flow, bytes);
+    }
+
+    fn decide_late(&mut self, now: Instant, id: LegId) {
+        if self.legs.get(&id).is_some_and(|leg| leg.state == LegState::Undecided) {
+            self.counters.late_decisions += 1;
+            let status = self.config.decision_default_status;
+            self.hang_up(now, id, status, "", EndedBy::Deadline);
+        }
+    }
+
+    /// Timer C (RFC 3261 §16.8): somebody rings for ever.
+    fn ring_limit(&mut self, now: Instant, id: LegId) {
+        let is_ringing = |state| matches!(state, LegState::Calling | LegState::Proceeding);
+        if self.legs.get(&id).is_some_and(|leg| is_ringing(leg.state)) {
+            self.hang_up(now, id, 408, "rang too long", EndedBy::Timeout);
+        }
+    }
+
+    /// A request of ours got no answer.
+    pub(super) fn on_client_timeout(&mut self, now: Instant, owner: Owner) {
+        match owner {
+            Owner::Dial(id) => {
+                self.end_leg(now, id, 408, EndedBy::Timeout, "no answer from the network");
+                self.drop_leg(id);
+            }
+            Owner::Registration(company, trunk) => self.on_registration_failed(now, &(company, trunk), 408, "no answer"),
+            Owner::Nobody => {}
+        }
+    }
+
+    /// When a 2xx sent now is given up.
+    pub(super) fn ack_deadline(now: Instant) -> Instant {
+        now + TRANSACTION_LIFE
+    }
+}

@@ -1,0 +1,122 @@
+//! One dialog with somebody (RFC 3261 §12), from the first INVITE to the end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::endpoint::{Flow, LegId, Trunk};
+use crate::offer_answer::{Agreed, Codec, Direction, Session, SessionDescription};
+use crate::wire::Request;
+
+/// What we know of one leg.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    pub(crate) state: LegState,
+    pub(crate) created: Instant,
+    pub(crate) call_id: String,
+    /// Ours; begins with the number of the leg, so that a request finds it without a table.
+    pub(crate) local_tag: String,
+    /// Value of our From (or To) without tag.
+    pub(crate) local: String,
+    /// Value of their To (or From), with tag once known.
+    pub(crate) remote: String,
+    /// Where they want requests (their Contact).
+    pub(crate) remote_target: String,
+    pub(crate) routes: Vec<String>,
+    /// How they are reached.
+    pub(crate) flow: Flow,
+    pub(crate) local_cseq: u32,
+    pub(crate) remote_cseq: Option<u32>,
+    /// User part of our Contact.
+    pub(crate) contact_user: String,
+    pub(crate) trunk: Option<Arc<Trunk>>,
+    /// Our side of the media session; `None` before we have said anything.
+    pub(crate) session: Option<Session>,
+    /// Codecs on the table: what they offered, or what we did.
+    pub(crate) offered: Vec<Codec>,
+    /// Their offer, until it is answered.
+    pub(crate) offer: Option<SessionDescription>,
+    pub(crate) agreed: Option<Agreed>,
+    /// The INVITE of an incoming leg, until its final answer.
+    pub(crate) invite: Option<Box<Request>>,
+    /// Server transaction of that INVITE.
+    pub(crate) server: Option<u64>,
+    /// Client transaction of the INVITE that dialled it.
+    pub(crate) client: Option<u64>,
+    /// Our 2xx that waits for its ACK.
+    pub(crate) unacknowledged: Option<Unacknowledged>,
+    /// Our ACK, for every repetition of their 2xx.
+    pub(crate) ack: Option<Bytes>,
+    /// An answer that came before the final one, should that have none.
+    pub(crate) early_answer: Option<Bytes>,
+    /// How often the INVITE was sent with credentials.
+    pub(crate) authorized: u8,
+    pub(crate) answered: bool,
+    /// Key of the merged-request table, for incoming ones.
+    pub(crate) merge_key: Option<String>,
+}
+
+/// Where a leg is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LegState {
+    /// Incoming; nobody has decided yet.
+    Undecided,
+    /// Incoming; we are ringing somebody.
+    Ringing,
+    /// Incoming; our 2xx waits for the ACK.
+    Accepted,
+    /// Dialled; no answer yet.
+    Calling,
+    /// Dialled; a provisional answer came.
+    Proceeding,
+    /// Both sides talk.
+    Confirmed,
+    /// Over for everybody but the network: a CANCEL or an ACK is still on its way.
+    Leaving,
+}
+
+/// A 2xx that is repeated until its ACK comes (RFC 3261 §13.3.1.4).
+#[derive(Debug)]
+pub(crate) struct Unacknowledged {
+    pub(crate) cseq: u32,
+    pub(crate) bytes: Bytes,
+    pub(crate) pause: Duration,
+    pub(crate) until: Instant,
+    /// The codecs that we offered in it, where the INVITE had no offer.
+    pub(crate) our_offer: Option<Vec<Codec>>,
+}
+
+impl Leg {
+    /// The codecs that another leg should be offered to be relayed to this one.
+    pub(crate) fn speakable(&self) -> Vec<Codec> {
+        match &self.agreed {
+            Some(agreed) => {
+                let own = |c: &crate::offer_answer::AgreedCodec| Codec { payload_type: c.receive_type, ..c.codec.clone() };
+                agreed.codecs.iter().chain(&agreed.events).map(own).collect()
+            }
+            None => self.offered.clone(),
+        }
+    }
+
+    /// Whether the codec is among those agreed on.
+    pub(crate) fn has_agreed(&self, codec: &Codec) -> bool {
+        self.agreed.as_ref().is_some_and(|a| a.codecs.iter().chain(&a.events).any(|own| own.codec.is_same(codec)))
+    }
+
+    /// Session for the next description that we write.
+    pub(crate) fn next_session(&mut self, rtp: std::net::SocketAddr) -> Session {
+        let session = match self.session {
+            Some(session) => Session { version: session.version + 1, ..session },
+            None => Session { id: self.id.0 & 0x3fff_ffff_ffff_ffff, version: 1, rtp },
+        };
+        self.session = Some(session);
+        session
+    }
+
+    /// Who sends at the moment, seen from us.
+    pub(crate) fn direction(&self) -> Direction {
+        self.agreed.as_ref().map_or(Direction::SendRecv, |agreed| agreed.direction)
+    }
+}

@@ -1,0 +1,282 @@
+//! Where devices can be reached (RFC 3261 §10.3, RFC 3327, RFC 5626).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::endpoint::{Account, Binding, Flow};
+
+/// One place of one device.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) id: u64,
+    pub(crate) contact: String,
+    pub(crate) flow: Flow,
+    pub(crate) user_agent: String,
+    pub(crate) expires_at: Instant,
+    pub(crate) call_id: String,
+    pub(crate) cseq: u32,
+    pub(crate) path: Vec<String>,
+    /// `+sip.instance` and `reg-id`: a phone that comes back by another way replaces its old place.
+    pub(crate) instance: Option<String>,
+}
+
+/// What a register asks of one contact.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) contact: String,
+    pub(crate) expires: Duration,
+    pub(crate) instance: Option<String>,
+}
+
+/// Of whom, and all about the request that all its contacts share.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) flow: Flow,
+    pub(crate) user_agent: String,
+    pub(crate) call_id: String,
+    pub(crate) cseq: u32,
+    pub(crate) path: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Change {
+    /// New or moved places.
+    Changed,
+    /// The same places for longer.
+    Refreshed,
+    /// Fewer places.
+    Removed,
+    /// Nothing: a query.
+    Nothing,
+    /// An older request than one already obeyed (RFC 3261 §10.3 step 7).
+    OutOfOrder,
+}
+
+/// Accounts and their places.
+#[derive(Debug, Default)]
+pub(crate) struct Registrar {
+    accounts: HashMap<(String, String), Arc<Account>>,
+    realms: HashSet<String>,
+    places: HashMap<(String, String), Vec<Place>>,
+    /// Which device a place belongs to.
+    owners: HashMap<u64, Arc<Account>>,
+    /// Places by connection, to take back when it breaks.
+    by_connection: HashMap<u64, Vec<u64>>,
+    next_id: u64,
+    sha256_share: f64,
+}
+
+impl Registrar {
+    /// Replaces the accounts; gives back those of places that have none any more.
+    pub(crate) fn set_accounts(&mut self, accounts: Vec<Account>) -> Vec<Arc<Account>> {
+        self.accounts.clear();
+        self.realms.clear();
+        let mut with_sha256 = 0_usize;
+        let total = accounts.len();
+        let mut by_device = HashMap::with_capacity(total);
+        for account in accounts {
+            let account = Arc::new(account);
+            with_sha256 += usize::from(account.secrets.ha1_sha256.is_some());
+            self.realms.insert(account.realm.to_ascii_lowercase());
+            by_device.insert(device_key(&account), account.clone());
+            self.accounts.insert((account.realm.to_ascii_lowercase(), account.username.clone()), account);
+        }
+        self.sha256_share = if total == 0 { 0.0 } else { with_sha256 as f64 / total as f64 };
+        let mut gone = Vec::new();
+        let keys: Vec<_> = self.places.keys().cloned().collect();
+        for key in keys {
+            let places = self.places.get(&key).map_or(&[][..], Vec::as_slice);
+            let ids: Vec<u64> = places.iter().map(|place| place.id).collect();
+            match by_device.get(&key) {
+                Some(account) => {
+                    for id in ids {
+                        self.owners.insert(id, account.clone());
+                    }
+                }
+                None => {
+                    gone.extend(ids.first().and_then(|id| self.owners.get(id)).cloned());
+                    ids.into_iter().for_each(|id| self.remove_place(id));
+                }
+            }
+        }
+        gone
+    }
+
+    pub(crate) fn account(&self, realm: &str, username: &str) -> Option<&Arc<Account>> {
+        self.accounts.get(&(realm.to_ascii_lowercase(), username.to_owned()))
+    }
+
+    /// The account of a device. Costs a search; only for what is rare.
+    pub(crate) fn account_of_device(&self, company: &str, device: &str) -> Option<Arc<Account>> {
+        self.accounts.values().find(|a| a.company == company && a.device == device).cloned()
+    }
+
+    pub(crate) fn is_realm(&self, host: &str) -> bool {
+        self.realms.contains(&host.to_ascii_lowercase())
+    }
+
+    /// Share of accounts that take SHA-256, 0..=1: unknown users are shown it as often.
+    pub(crate) fn sha256_share(&self) -> f64 {
+        self.sha256_share
+    }
+
+    /// Obeys a register. Either all of it happens or, out of order, nothing.
+    pub(crate) fn register(&mut self, now: Instant, account: &Arc<Account>, asked: &Asked, wishes: &[Wish]) -> Change {
+        let key = device_key(account);
+        let places = self.places.get(&key).cloned().unwrap_or_default();
+        let same = |place: &Place, wish: &Wish| match (&place.instance, &wish.instance) {
+            (Some(one), Some(other)) => one == other,
+            _ => place.contact == wish.contact,
+        };
+        let is_old = |p: &Place| p.call_id == asked.call_id && asked.cseq <= p.cseq;
+        if wishes.iter().any(|wish| places.iter().any(|place| same(place, wish) && is_old(place))) {
+            return Change::OutOfOrder;
+        }
+        let (mut changed, mut removed, mut refreshed) = (false, false, false);
+        for wish in wishes {
+            let old = places.iter().find(|place| same(place, wish));
+            if wish.expires.is_zero() {
+                if let Some(old) = old {
+                    self.remove_place(old.id);
+                    removed = true;
+                }
+                continue;
+            }
+            match old {
+                Some(old) if old.flow == asked.flow && old.contact == wish.contact => refreshed = true,
+                _ => changed = true,
+            }
+            let id = old.map_or_else(|| self.take_id(), |old| old.id);
+            self.put_place(account, Place {
+                id,
+                contact: wish.contact.clone(),
+                flow: asked.flow,
+                user_agent: asked.user_agent.clone(),
+                expires_at: now + wish.expires,
+                call_id: asked.call_id.clone(),
+                cseq: asked.cseq,
+                path: asked.path.clone(),
+                instance: wish.instance.clone(),
+            });
+        }
+        match (changed, removed, refreshed) {
+            (true, ..) => Change::Changed,
+            (_, true, _) => Change::Removed,
+            (_, _, true) => Change::Refreshed,
+            _ => Change::Nothing,
+        }
+    }
+
+    /// Takes all places back (`Contact: *`).
+    pub(crate) fn clear(&mut self, account: &Account) -> Change {
+        let ids: Vec<u64> = self.places_of(account).iter().map(|place| place.id).collect();
+        if ids.is_empty() {
+            return Change::Nothing;
+        }
+        ids.into_iter().for_each(|id| self.remove_place(id));
+        Change::Removed
+    }
+
+    /// Takes over a place of an earlier run.
+    pub(crate) fn restore(&mut self, account: &Arc<Account>, mut place: Place) -> u64 {
+        place.id = self.take_id();
+        let id = place.id;
+        self.put_place(account, place);
+        id
+    }
+
+    pub(crate) fn places_of(&self, account: &Account) -> &[Place] {
+        self.places.get(&device_key(account)).map_or(&[], Vec::as_slice)
+    }
+
+    /// A place and whose it is.
+    pub(crate) fn place(&self, id: u64) -> Option<(&Place, &Arc<Account>)> {
+        let account = self.owners.get(&id)?;
+        Some((self.places_of(account).iter().find(|place| place.id == id)?, account))
+    }
+
+    /// Forgets a place if its time has come; whose it was.
+    pub(crate) fn expire(&mut self, now: Instant, id: u64) -> Option<Arc<Account>> {
+        let (place, account) = self.place(id)?;
+        if place.expires_at > now {
+            return None;
+        }
+        let account = account.clone();
+        self.remove_place(id);
+        Some(account)
+    }
+
+    /// Forgets what was registered over a connection; whose that was.
+    pub(crate) fn connection_closed(&mut self, connection: u64) -> Vec<Arc<Account>> {
+        let ids = self.by_connection.remove(&connection).unwrap_or_default();
+        let mut accounts = Vec::new();
+        for id in ids {
+            let is_over_it = self.place(id).is_some_and(|(place, _)| place.flow.connection == Some(connection));
+            if is_over_it {
+                accounts.extend(self.owners.get(&id).cloned());
+                self.remove_place(id);
+            }
+        }
+        accounts
+    }
+
+    /// Devices online, places.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        (self.places.len(), self.owners.len())
+    }
+
+    /// All places of a device, as events tell them.
+    pub(crate) fn bindings(&self, now: Instant, account: &Account) -> Vec<Binding> {
+        let told = |place: &Place| Binding {
+            id: place.id,
+            contact: place.contact.clone(),
+            source: place.flow.peer,
+            transport: place.flow.transport,
+            user_agent: place.user_agent.clone(),
+            expires_in: place.expires_at.saturating_duration_since(now),
+            call_id: place.call_id.clone(),
+            cseq: place.cseq,
+            path: place.path.clone(),
+        };
+        self.places_of(account).iter().map(told).collect()
+    }
+
+    fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn put_place(&mut self, account: &Arc<Account>, place: Place) {
+        if let Some(connection) = place.flow.connection {
+            let ids = self.by_connection.entry(connection).or_default();
+            if !ids.contains(&place.id) {
+                ids.push(place.id);
+            }
+        }
+        self.owners.insert(place.id, account.clone());
+        let places = self.places.entry(device_key(account)).or_default();
+        places.retain(|other| other.id != place.id);
+        places.push(place);
+        if places.len() > account.max_bindings.max(1) {
+            let oldest = places[0].id;
+            self.remove_place(oldest);
+        }
+    }
+
+    fn remove_place(&mut self, id: u64) {
+        let Some(account) = self.owners.remove(&id) else { return };
+        let key = device_key(&account);
+        if let Some(places) = self.places.get_mut(&key) {
+            places.retain(|place| place.id != id);
+            if places.is_empty() {
+                self.places.remove(&key);
+            }
+        }
+    }
+}
+
+fn device_key(account: &Account) -> (String, String) {
+    (account.company.clone(), account.device.clone())
+}

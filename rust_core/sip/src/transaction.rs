@@ -1,0 +1,94 @@
+//! The four transaction machines of RFC 3261 §17 with the Accepted state of RFC 6026, as data.
+//!
+//! A transaction keeps its key and one serialised message. `endpoint/transactions.rs` moves it.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::endpoint::{Flow, LegId};
+use crate::wire::{Address, HeaderName, Method, Request, Via};
+
+/// We were asked.
+#[derive(Debug)]
+pub(crate) struct ServerTransaction {
+    pub(crate) key: String,
+    /// Where responses go.
+    pub(crate) flow: Flow,
+    pub(crate) is_invite: bool,
+    pub(crate) state: ServerState,
+    /// The newest response, repeated on demand.
+    pub(crate) last: Bytes,
+    /// Timer G: pause before the next repetition of a refusal.
+    pub(crate) pause: Duration,
+    /// The leg that an INVITE belongs to.
+    pub(crate) leg: Option<LegId>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ServerState {
+    /// No final response yet.
+    Proceeding,
+    /// A final response was sent (of an INVITE: a refusal, until its ACK).
+    Completed,
+    /// The refusal of an INVITE was acknowledged; late repetitions are absorbed.
+    Confirmed,
+    /// A 2xx to an INVITE was sent; the leg repeats it (RFC 6026).
+    Accepted,
+}
+
+/// We asked.
+#[derive(Debug)]
+pub(crate) struct ClientTransaction {
+    pub(crate) branch: String,
+    pub(crate) flow: Flow,
+    pub(crate) method: Method,
+    pub(crate) state: ClientState,
+    /// The request while it may be repeated; then, of an INVITE, its ACK.
+    pub(crate) bytes: Bytes,
+    /// The INVITE while its ACK or CANCEL may have to be made from it.
+    pub(crate) invite: Option<Box<Request>>,
+    /// Timer A or E.
+    pub(crate) pause: Duration,
+    /// When it is over without an answer, or forgotten after one.
+    pub(crate) until: Instant,
+    pub(crate) owner: Owner,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ClientState {
+    /// No answer yet.
+    Calling,
+    /// A provisional answer came.
+    Proceeding,
+    /// A final answer came (of an INVITE: a refusal); repetitions are acknowledged or absorbed.
+    Completed,
+    /// A 2xx to an INVITE came; other forks may send theirs.
+    Accepted,
+}
+
+/// Whom the answer concerns.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Owner {
+    /// The INVITE of a dialled leg.
+    Dial(LegId),
+    /// The registration at a trunk: company, trunk.
+    Registration(String, String),
+    /// Nobody: BYE, CANCEL.
+    Nobody,
+}
+
+/// What finds a server transaction (RFC 3261 §17.2.3). ACK finds the one of its INVITE.
+pub(crate) fn server_key(request: &Request) -> Option<String> {
+    let method = if request.method == Method::Ack { "INVITE" } else { request.method.as_str() };
+    let top = request.headers.values(&HeaderName::Via).next()?;
+    let via = Via::parse(&top)?;
+    if let Some(branch) = via.branch() {
+        return Some(format!("{branch} {} {method}", via.sent_by));
+    }
+    // RFC 2543: no branch to rely on. The To tag is left out, because an ACK has one and its INVITE has not.
+    let call_id = request.headers.text(&HeaderName::CallId)?;
+    let from = request.headers.line(&HeaderName::From)?;
+    let tag = Address::parse(from)?.tag().unwrap_or("").to_owned();
+    Some(format!("{call_id} {tag} {} {} {method}", request.cseq()?.number, via.sent_by))
+}

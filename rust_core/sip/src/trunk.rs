@@ -1,0 +1,188 @@
+//! Trunks: whose is a request, and our own registration there (RFC 3261 §10.2).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::ClientDigest;
+use crate::endpoint::Trunk;
+
+/// (company, trunk)
+pub(crate) type TrunkKey = (String, String);
+
+/// All trunks and the state that we keep of each.
+#[derive(Debug, Default)]
+pub(crate) struct Trunks {
+    trunks: HashMap<TrunkKey, Arc<Trunk>>,
+    /// Trunks by the addresses they call from, and by nothing where only a network is known.
+    by_address: HashMap<IpAddr, Vec<TrunkKey>>,
+    networks: Vec<(IpAddr, u8, TrunkKey)>,
+    registrations: HashMap<TrunkKey, Registration>,
+    calls: HashMap<TrunkKey, usize>,
+}
+
+/// Our registration at one trunk.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub(crate) call_id: String,
+    pub(crate) cseq: u32,
+    pub(crate) digest: ClientDigest,
+    /// What was last told to Python; `None` before the first answer.
+    pub(crate) registered: Option<bool>,
+    pub(crate) failures: u32,
+    /// Challenges answered since the last success.
+    pub(crate) challenges: u8,
+    pub(crate) expires: Duration,
+    /// Only the newest timer counts.
+    pub(crate) generation: u64,
+}
+
+impl Trunks {
+    /// Replaces the table; gives back those that we leave and those that are new, of the registering ones.
+    pub(crate) fn set(&mut self, trunks: Vec<Trunk>) -> (Vec<Arc<Trunk>>, Vec<Arc<Trunk>>) {
+        let old = std::mem::take(&mut self.trunks);
+        self.trunks = trunks
+            .into_iter()
+            .map(|mut trunk| {
+                let key = (trunk.company.clone(), trunk.id.clone());
+                let known = old.get(&key).filter(|old| old.host == trunk.host && old.port == trunk.port);
+                trunk.address = trunk.address.or(known.and_then(|old| old.address));
+                (key, Arc::new(trunk))
+            })
+            .collect();
+        self.index();
+        let is_same = |a: &Trunk, b: &Trunk| {
+            (a.register, &a.host, a.port, &a.credentials, &a.domain, &a.contact_user)
+                == (b.register, &b.host, b.port, &b.credentials, &b.domain, &b.contact_user)
+        };
+        let registering = |table: &HashMap<TrunkKey, Arc<Trunk>>, other: &HashMap<TrunkKey, Arc<Trunk>>| {
+            let differs = |(key, trunk): &(&TrunkKey, &Arc<Trunk>)| other.get(*key).is_none_or(|o| !is_same(trunk, o));
+            let mut found: Vec<_> =
+                table.iter().filter(|(_, t)| t.register).filter(differs).map(|(_, t)| t.clone()).collect();
+            found.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
+            found
+        };
+        (registering(&old, &self.trunks), registering(&self.trunks, &old))
+    }
+
+    /// Notes the address of a host; the trunks that wait for it.
+    pub(crate) fn resolved(&mut self, host: &str, port: u16, address: std::net::SocketAddr) -> Vec<Arc<Trunk>> {
+        let mut woken = Vec::new();
+        for trunk in self.trunks.values_mut().filter(|t| t.host == host && t.port == port) {
+            if trunk.address != Some(address) {
+                let was_unknown = trunk.address.is_none();
+                Arc::make_mut(trunk).address = Some(address);
+                if was_unknown && trunk.register {
+                    woken.push(trunk.clone());
+                }
+            }
+        }
+        self.index();
+        woken
+    }
+
+    pub(crate) fn named(&self, company: &str, id: &str) -> Option<&Arc<Trunk>> {
+        self.trunks.get(&(company.to_owned(), id.to_owned()))
+    }
+
+    /// Whose a request from `source` is, addressed to `user`. Where several trunks share the address, the one whose
+    /// Contact is asked for is meant.
+    pub(crate) fn of_source(&self, source: IpAddr, user: Option<&str>) -> Option<&Arc<Trunk>> {
+        let source = source.to_canonical();
+        let exact = self.by_address.get(&source).map_or(&[][..], Vec::as_slice);
+        let trunks = || exact.iter().filter_map(|key| self.trunks.get(key));
+        if let Some(named) = user.and_then(|user| trunks().find(|trunk| trunk.contact_user == user)) {
+            return Some(named);
+        }
+        trunks().next().or_else(|| {
+            let inside = self.networks.iter().find(|(network, length, _)| contains(*network, *length, source));
+            inside.and_then(|(.., key)| self.trunks.get(key))
+        })
+    }
+
+    pub(crate) fn all_registering(&self) -> Vec<Arc<Trunk>> {
+        self.trunks.values().filter(|trunk| trunk.register).cloned().collect()
+    }
+
+    pub(crate) fn registration(&mut self, key: &TrunkKey) -> Option<&mut Registration> {
+        self.registrations.get_mut(key)
+    }
+
+    pub(crate) fn put_registration(&mut self, key: TrunkKey, registration: Registration) {
+        self.registrations.insert(key, registration);
+    }
+
+    pub(crate) fn take_registration(&mut self, key: &TrunkKey) -> Option<Registration> {
+        self.registrations.remove(key)
+    }
+
+    /// Takes a place for one more call; false if the trunk is full.
+    pub(crate) fn enter(&mut self, trunk: &Trunk) -> bool {
+        let calls = self.calls.entry((trunk.company.clone(), trunk.id.clone())).or_default();
+        if trunk.max_calls.is_some_and(|max| *calls >= max) {
+            return false;
+        }
+        *calls += 1;
+        true
+    }
+
+    /// Gives the place of a call back.
+    pub(crate) fn leave(&mut self, trunk: &Trunk) {
+        let key = (trunk.company.clone(), trunk.id.clone());
+        if let Some(calls) = self.calls.get_mut(&key) {
+            *calls = calls.saturating_sub(1);
+            if *calls == 0 {
+                self.calls.remove(&key);
+            }
+        }
+    }
+
+    /// (trunks, registered ones)
+    pub(crate) fn len(&self) -> (usize, usize) {
+        (self.trunks.len(), self.registrations.values().filter(|r| r.registered == Some(true)).count())
+    }
+
+    fn index(&mut self) {
+        self.by_address.clear();
+        self.networks.clear();
+        let mut keys: Vec<_> = self.trunks.keys().cloned().collect();
+        keys.sort();
+        for key in keys {
+            let Some(trunk) = self.trunks.get(&key) else { continue };
+            if let Some(address) = trunk.address {
+                self.by_address.entry(address.ip().to_canonical()).or_default().push(key.clone());
+            }
+            for &(network, length) in &trunk.sources {
+                self.networks.push((network, length, key.clone()));
+            }
+        }
+    }
+}
+
+/// Whether an address lies in a network.
+fn contains(network: IpAddr, length: u8, address: IpAddr) -> bool {
+    let bits = |ip: IpAddr| match ip {
+        IpAddr::V4(v4) => (u128::from(u32::from(v4)) << 96, 32),
+        IpAddr::V6(v6) => (u128::from(v6), 128),
+    };
+    let ((network, width), (address, other_width)) = (bits(network), bits(address));
+    let kept = u32::from(length).min(width);
+    width == other_width && (kept == 0 || (network ^ address) >> (128 - kept) == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain_what_they_should() {
+        let ip = |text: &str| text.parse().unwrap();
+        assert!(contains(ip("192.0.2.0"), 24, ip("192.0.2.77")));
+        assert!(!contains(ip("192.0.2.0"), 24, ip("192.0.3.1")));
+        assert!(contains(ip("192.0.2.7"), 32, ip("192.0.2.7")));
+        assert!(!contains(ip("192.0.2.7"), 32, ip("192.0.2.6")));
+        assert!(contains(ip("2001:db8::"), 32, ip("2001:db8:1::1")));
+        assert!(!contains(ip("0.0.0.0"), 0, ip("::1")));
+    }
+}
