@@ -35,14 +35,17 @@ struct Identity<'a> {
 impl Identity<'_> {
     fn request(&self, method: Method, cseq: u32) -> Request {
         let is_loose = |route: &String| {
-            Address::parse(route.as_bytes()).and_then(|a| Some(a.parsed_uri()?.params.has("lr"))).unwrap_or(true)
+            Address::parse(route.as_bytes())
+                .and_then(|a| Some(a.parsed_uri()?.params.has("lr")))
+                .unwrap_or(true)
         };
         let mut routes = self.routes.to_vec();
         let mut uri = self.target.to_owned();
         if routes.first().is_some_and(|first| !is_loose(first)) {
             // RFC 3261 §12.2.1.1: a strict router wants to be the Request-URI itself.
             let first = routes.remove(0);
-            let strict = Address::parse(first.as_bytes()).map_or_else(String::new, |a| a.uri.to_owned());
+            let strict =
+                Address::parse(first.as_bytes()).map_or_else(String::new, |a| a.uri.to_owned());
             routes.push(format!("<{uri}>"));
             uri = strict;
         }
@@ -79,7 +82,7 @@ pub(crate) fn farewell(response: &Response) -> Option<(Request, Request)> {
 pub(crate) fn contact_of(headers: &crate::wire::Headers) -> Option<String> {
     let contact = headers.values(&HeaderName::Contact).next()?;
     let uri = Address::parse(&contact)?.uri.to_owned();
-    Uri::parse(&uri).map(|_| uri)
+    Uri::parse(&uri).is_some().then_some(uri)
 }
 
 /// The route set that a response gives to who asked: Record-Route, turned round (RFC 3261 §12.1.2).
@@ -101,7 +104,8 @@ pub(crate) fn next_hop(flow: Flow, trunk: Option<&Trunk>, routes: &[String], tar
     if trunk.is_none() {
         return flow;
     }
-    let route = routes.first().and_then(|route| Some(Address::parse(route.as_bytes())?.uri.to_owned()));
+    let route =
+        routes.first().and_then(|route| Some(Address::parse(route.as_bytes())?.uri.to_owned()));
     let uri = route.unwrap_or_else(|| target.to_owned());
     let address = Uri::parse(&uri).and_then(|uri| {
         let ip: IpAddr = uri.host.parse().ok().filter(|ip: &IpAddr| !ip.is_unspecified())?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::endpoint::{Flow, LegId, Trunk};
-use crate::offer_answer::{Agreed, Codec, Direction, Session, SessionDescription};
+use crate::offer_answer::{Agreed, Codec, Session, SessionDescription};
 use crate::wire::Request;
 
 /// What we know of one leg.
@@ -14,7 +14,6 @@ use crate::wire::Request;
 pub(crate) struct Leg {
     pub(crate) id: LegId,
     pub(crate) state: LegState,
-    pub(crate) created: Instant,
     pub(crate) call_id: String,
     /// Ours; begins with the number of the leg, so that a request finds it without a table.
     pub(crate) local_tag: String,
@@ -54,6 +53,8 @@ pub(crate) struct Leg {
     /// How often the INVITE was sent with credentials.
     pub(crate) authorized: u8,
     pub(crate) answered: bool,
+    /// Whether its ringing has been told.
+    pub(crate) rings: bool,
     /// Key of the merged-request table, for incoming ones.
     pub(crate) merge_key: Option<String>,
 }
@@ -93,7 +94,10 @@ impl Leg {
     pub(crate) fn speakable(&self) -> Vec<Codec> {
         match &self.agreed {
             Some(agreed) => {
-                let own = |c: &crate::offer_answer::AgreedCodec| Codec { payload_type: c.receive_type, ..c.codec.clone() };
+                let own = |c: &crate::offer_answer::AgreedCodec| Codec {
+                    payload_type: c.receive_type,
+                    ..c.codec.clone()
+                };
                 agreed.codecs.iter().chain(&agreed.events).map(own).collect()
             }
             None => self.offered.clone(),
@@ -102,7 +106,9 @@ impl Leg {
 
     /// Whether the codec is among those agreed on.
     pub(crate) fn has_agreed(&self, codec: &Codec) -> bool {
-        self.agreed.as_ref().is_some_and(|a| a.codecs.iter().chain(&a.events).any(|own| own.codec.is_same(codec)))
+        self.agreed
+            .as_ref()
+            .is_some_and(|a| a.codecs.iter().chain(&a.events).any(|own| own.codec.is_same(codec)))
     }
 
     /// Session for the next description that we write.
@@ -113,10 +119,5 @@ impl Leg {
         };
         self.session = Some(session);
         session
-    }
-
-    /// Who sends at the moment, seen from us.
-    pub(crate) fn direction(&self) -> Direction {
-        self.agreed.as_ref().map_or(Direction::SendRecv, |agreed| agreed.direction)
     }
 }

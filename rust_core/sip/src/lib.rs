@@ -4,7 +4,13 @@
 //! `registrar` and `trunk` are the machines of RFC 3261, and `endpoint` joins them to legs, commands and events.
 
 pub mod auth;
+pub mod endpoint;
 pub mod offer_answer;
 pub mod wire;
 
+mod dialog;
+mod leg;
+mod registrar;
 mod timers;
+mod transaction;
+mod trunk;

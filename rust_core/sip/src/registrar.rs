@@ -58,6 +58,7 @@ pub(crate) enum Change {
 #[derive(Debug, Default)]
 pub(crate) struct Registrar {
     accounts: HashMap<(String, String), Arc<Account>>,
+    by_device: HashMap<(String, String), Arc<Account>>,
     realms: HashSet<String>,
     places: HashMap<(String, String), Vec<Place>>,
     /// Which device a place belongs to.
@@ -75,13 +76,14 @@ impl Registrar {
         self.realms.clear();
         let mut with_sha256 = 0_usize;
         let total = accounts.len();
-        let mut by_device = HashMap::with_capacity(total);
+        self.by_device.clear();
         for account in accounts {
             let account = Arc::new(account);
             with_sha256 += usize::from(account.secrets.ha1_sha256.is_some());
             self.realms.insert(account.realm.to_ascii_lowercase());
-            by_device.insert(device_key(&account), account.clone());
-            self.accounts.insert((account.realm.to_ascii_lowercase(), account.username.clone()), account);
+            self.by_device.insert(device_key(&account), account.clone());
+            self.accounts
+                .insert((account.realm.to_ascii_lowercase(), account.username.clone()), account);
         }
         self.sha256_share = if total == 0 { 0.0 } else { with_sha256 as f64 / total as f64 };
         let mut gone = Vec::new();
@@ -89,7 +91,7 @@ impl Registrar {
         for key in keys {
             let places = self.places.get(&key).map_or(&[][..], Vec::as_slice);
             let ids: Vec<u64> = places.iter().map(|place| place.id).collect();
-            match by_device.get(&key) {
+            match self.by_device.get(&key) {
                 Some(account) => {
                     for id in ids {
                         self.owners.insert(id, account.clone());
@@ -108,9 +110,8 @@ impl Registrar {
         self.accounts.get(&(realm.to_ascii_lowercase(), username.to_owned()))
     }
 
-    /// The account of a device. Costs a search; only for what is rare.
     pub(crate) fn account_of_device(&self, company: &str, device: &str) -> Option<Arc<Account>> {
-        self.accounts.values().find(|a| a.company == company && a.device == device).cloned()
+        self.by_device.get(&(company.to_owned(), device.to_owned())).cloned()
     }
 
     pub(crate) fn is_realm(&self, host: &str) -> bool {
@@ -123,7 +124,13 @@ impl Registrar {
     }
 
     /// Obeys a register. Either all of it happens or, out of order, nothing.
-    pub(crate) fn register(&mut self, now: Instant, account: &Arc<Account>, asked: &Asked, wishes: &[Wish]) -> Change {
+    pub(crate) fn register(
+        &mut self,
+        now: Instant,
+        account: &Arc<Account>,
+        asked: &Asked,
+        wishes: &[Wish],
+    ) -> Change {
         let key = device_key(account);
         let places = self.places.get(&key).cloned().unwrap_or_default();
         let same = |place: &Place, wish: &Wish| match (&place.instance, &wish.instance) {
@@ -145,21 +152,26 @@ impl Registrar {
                 continue;
             }
             match old {
-                Some(old) if old.flow == asked.flow && old.contact == wish.contact => refreshed = true,
+                Some(old) if old.flow == asked.flow && old.contact == wish.contact => {
+                    refreshed = true
+                }
                 _ => changed = true,
             }
             let id = old.map_or_else(|| self.take_id(), |old| old.id);
-            self.put_place(account, Place {
-                id,
-                contact: wish.contact.clone(),
-                flow: asked.flow,
-                user_agent: asked.user_agent.clone(),
-                expires_at: now + wish.expires,
-                call_id: asked.call_id.clone(),
-                cseq: asked.cseq,
-                path: asked.path.clone(),
-                instance: wish.instance.clone(),
-            });
+            self.put_place(
+                account,
+                Place {
+                    id,
+                    contact: wish.contact.clone(),
+                    flow: asked.flow,
+                    user_agent: asked.user_agent.clone(),
+                    expires_at: now + wish.expires,
+                    call_id: asked.call_id.clone(),
+                    cseq: asked.cseq,
+                    path: asked.path.clone(),
+                    instance: wish.instance.clone(),
+                },
+            );
         }
         match (changed, removed, refreshed) {
             (true, ..) => Change::Changed,
@@ -213,7 +225,8 @@ impl Registrar {
         let ids = self.by_connection.remove(&connection).unwrap_or_default();
         let mut accounts = Vec::new();
         for id in ids {
-            let is_over_it = self.place(id).is_some_and(|(place, _)| place.flow.connection == Some(connection));
+            let is_over_it =
+                self.place(id).is_some_and(|(place, _)| place.flow.connection == Some(connection));
             if is_over_it {
                 accounts.extend(self.owners.get(&id).cloned());
                 self.remove_place(id);

@@ -46,7 +46,8 @@ impl Trunks {
             .into_iter()
             .map(|mut trunk| {
                 let key = (trunk.company.clone(), trunk.id.clone());
-                let known = old.get(&key).filter(|old| old.host == trunk.host && old.port == trunk.port);
+                let known =
+                    old.get(&key).filter(|old| old.host == trunk.host && old.port == trunk.port);
                 trunk.address = trunk.address.or(known.and_then(|old| old.address));
                 (key, Arc::new(trunk))
             })
@@ -56,10 +57,17 @@ impl Trunks {
             (a.register, &a.host, a.port, &a.credentials, &a.domain, &a.contact_user)
                 == (b.register, &b.host, b.port, &b.credentials, &b.domain, &b.contact_user)
         };
-        let registering = |table: &HashMap<TrunkKey, Arc<Trunk>>, other: &HashMap<TrunkKey, Arc<Trunk>>| {
-            let differs = |(key, trunk): &(&TrunkKey, &Arc<Trunk>)| other.get(*key).is_none_or(|o| !is_same(trunk, o));
-            let mut found: Vec<_> =
-                table.iter().filter(|(_, t)| t.register).filter(differs).map(|(_, t)| t.clone()).collect();
+        let registering = |table: &HashMap<TrunkKey, Arc<Trunk>>,
+                           other: &HashMap<TrunkKey, Arc<Trunk>>| {
+            let differs = |(key, trunk): &(&TrunkKey, &Arc<Trunk>)| {
+                other.get(*key).is_none_or(|o| !is_same(trunk, o))
+            };
+            let mut found: Vec<_> = table
+                .iter()
+                .filter(|(_, t)| t.register)
+                .filter(differs)
+                .map(|(_, t)| t.clone())
+                .collect();
             found.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
             found
         };
@@ -67,7 +75,12 @@ impl Trunks {
     }
 
     /// Notes the address of a host; the trunks that wait for it.
-    pub(crate) fn resolved(&mut self, host: &str, port: u16, address: std::net::SocketAddr) -> Vec<Arc<Trunk>> {
+    pub(crate) fn resolved(
+        &mut self,
+        host: &str,
+        port: u16,
+        address: std::net::SocketAddr,
+    ) -> Vec<Arc<Trunk>> {
         let mut woken = Vec::new();
         for trunk in self.trunks.values_mut().filter(|t| t.host == host && t.port == port) {
             if trunk.address != Some(address) {
@@ -92,11 +105,15 @@ impl Trunks {
         let source = source.to_canonical();
         let exact = self.by_address.get(&source).map_or(&[][..], Vec::as_slice);
         let trunks = || exact.iter().filter_map(|key| self.trunks.get(key));
-        if let Some(named) = user.and_then(|user| trunks().find(|trunk| trunk.contact_user == user)) {
+        if let Some(named) = user.and_then(|user| trunks().find(|trunk| trunk.contact_user == user))
+        {
             return Some(named);
         }
         trunks().next().or_else(|| {
-            let inside = self.networks.iter().find(|(network, length, _)| contains(*network, *length, source));
+            let inside = self
+                .networks
+                .iter()
+                .find(|(network, length, _)| contains(*network, *length, source));
             inside.and_then(|(.., key)| self.trunks.get(key))
         })
     }
@@ -140,7 +157,10 @@ impl Trunks {
 
     /// (trunks, registered ones)
     pub(crate) fn len(&self) -> (usize, usize) {
-        (self.trunks.len(), self.registrations.values().filter(|r| r.registered == Some(true)).count())
+        (
+            self.trunks.len(),
+            self.registrations.values().filter(|r| r.registered == Some(true)).count(),
+        )
     }
 
     fn index(&mut self) {

@@ -7,14 +7,20 @@ use bytes::Bytes;
 use super::config::T1;
 use super::invite_server::{reason_text, sdp_body};
 use super::requests::{allow, reason_phrase, to_tag};
-use super::{Endpoint, EndedBy, Event, Flow, LegId};
+use super::{EndedBy, Endpoint, Event, Flow, LegId};
 use crate::dialog;
 use crate::leg::{LegState, Unacknowledged};
 use crate::offer_answer::{Codec, Direction, SessionDescription, accept_answer, answer, offer};
 use crate::wire::{HeaderName, Method, Request};
 
 impl Endpoint {
-    pub(super) fn on_request_in_dialog(&mut self, now: Instant, flow: Flow, reply: Flow, request: Request) {
+    pub(super) fn on_request_in_dialog(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        reply: Flow,
+        request: Request,
+    ) {
         let call_id = request.headers.text(&HeaderName::CallId);
         let Some(id) = to_tag(&request).and_then(|tag| self.leg_of_tag(&tag, call_id)) else {
             return self.refuse(reply, &request, 481, "", &[]);
@@ -22,7 +28,13 @@ impl Endpoint {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let number = request.cseq().map(|cseq| cseq.number);
         if leg.remote_cseq.is_some() && number <= leg.remote_cseq {
-            return self.refuse(reply, &request, 500, "Server Internal Error (CSeq out of order)", &[]);
+            return self.refuse(
+                reply,
+                &request,
+                500,
+                "Server Internal Error (CSeq out of order)",
+                &[],
+            );
         }
         leg.remote_cseq = number;
         let Some(server) = self.open_server(reply, &request) else {
@@ -40,7 +52,14 @@ impl Endpoint {
         }
     }
 
-    fn respond_plainly(&mut self, now: Instant, server: u64, request: &Request, status: u16, extra: &[(HeaderName, String)]) {
+    fn respond_plainly(
+        &mut self,
+        now: Instant,
+        server: u64,
+        request: &Request,
+        status: u16,
+        extra: &[(HeaderName, String)],
+    ) {
         let mut response = request.response(status, reason_phrase(status), None);
         for (name, value) in extra {
             response.headers.push(name.clone(), value.clone());
@@ -52,7 +71,8 @@ impl Endpoint {
     fn on_bye(&mut self, now: Instant, id: LegId, server: u64, bye: &Request) {
         self.respond_plainly(now, server, bye, 200, &[]);
         let Some(leg) = self.legs.get(&id) else { return };
-        let client = leg.client.filter(|_| matches!(leg.state, LegState::Calling | LegState::Proceeding));
+        let client =
+            leg.client.filter(|_| matches!(leg.state, LegState::Calling | LegState::Proceeding));
         let reason = reason_text(bye);
         if leg.invite.is_some() {
             // RFC 3261 §15.1.2: a BYE on an early dialog ends its INVITE too.
@@ -89,7 +109,8 @@ impl Endpoint {
             let theirs = sdp_body(request).and_then(|body| SessionDescription::parse(&body).ok());
             let session = leg.next_session(session.rtp);
             let allowed = |codec: &Codec| leg.has_agreed(codec);
-            let answered = theirs.and_then(|theirs| answer(&theirs, &session, Direction::SendRecv, allowed).ok());
+            let answered = theirs
+                .and_then(|theirs| answer(&theirs, &session, Direction::SendRecv, allowed).ok());
             let Some((body, new)) = answered else {
                 // RFC 3261 §14.2: the session stays as it was.
                 return self.respond_plainly(now, server, request, 488, &[]);
@@ -123,10 +144,17 @@ impl Endpoint {
     }
 
     /// The answer to an offer that we made in a 2xx, in its ACK.
-    pub(super) fn accept_late_answer(&mut self, now: Instant, id: LegId, offered: &[Codec], body: &Bytes) {
+    pub(super) fn accept_late_answer(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        offered: &[Codec],
+        body: &Bytes,
+    ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let theirs = SessionDescription::parse(body).ok();
-        let new = theirs.and_then(|theirs| accept_answer(offered, Direction::SendRecv, &theirs).ok());
+        let new =
+            theirs.and_then(|theirs| accept_answer(offered, Direction::SendRecv, &theirs).ok());
         if let Some(new) = new.filter(|new| leg.agreed.as_ref() != Some(new)) {
             leg.agreed = Some(new.clone());
             self.tell(now, Event::MediaAgreed(id, Box::new(new)));
@@ -135,7 +163,12 @@ impl Endpoint {
 
     /// Keys as INFO, in both forms that phones use.
     fn on_info(&mut self, now: Instant, id: LegId, server: u64, request: &Request) {
-        let kind = request.headers.text(&HeaderName::ContentType).unwrap_or("").trim().to_ascii_lowercase();
+        let kind = request
+            .headers
+            .text(&HeaderName::ContentType)
+            .unwrap_or("")
+            .trim()
+            .to_ascii_lowercase();
         let body = String::from_utf8_lossy(&request.body).into_owned();
         let key = match kind.as_str() {
             "application/dtmf-relay" => body
@@ -144,7 +177,15 @@ impl Endpoint {
                 .find(|(name, _)| name.trim().eq_ignore_ascii_case("signal"))
                 .and_then(|(_, value)| parse_key(value)),
             "application/dtmf" => parse_key(&body),
-            _ => return self.respond_plainly(now, server, request, 415, &[(HeaderName::Accept, "application/dtmf-relay".into())]),
+            _ => {
+                return self.respond_plainly(
+                    now,
+                    server,
+                    request,
+                    415,
+                    &[(HeaderName::Accept, "application/dtmf-relay".into())],
+                );
+            }
         };
         match key {
             Some(key) => {

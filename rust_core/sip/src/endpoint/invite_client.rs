@@ -8,11 +8,16 @@ use bytes::Bytes;
 
 use super::config::RING_LIMIT;
 use super::requests::{ALLOWED, reason_phrase};
-use super::{CallerId, Due, Endpoint, EndedBy, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Target, Transport, Trunk};
+use super::{
+    CallerId, Due, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Target,
+    Transport, Trunk,
+};
 use crate::auth::ClientDigest;
 use crate::dialog;
 use crate::leg::{Leg, LegState};
-use crate::offer_answer::{Codec, Direction, OWN_CODECS, Refused, SessionDescription, accept_answer, offer};
+use crate::offer_answer::{
+    Codec, Direction, OWN_CODECS, Refused, SessionDescription, accept_answer, offer,
+};
 use crate::transaction::Owner;
 use crate::wire::{HeaderName, Method, Request, Response, encode_user, quoted};
 
@@ -41,10 +46,7 @@ impl Endpoint {
             return;
         }
         self.counters.dialled += 1;
-        let way = match self.way_to(target) {
-            Ok(way) if self.closing => Err((way.flow.listener as u16, "shutting down")).map_err(|_: (u16, &str)| (503, "shutting down")),
-            other => other,
-        };
+        let way = if self.closing { Err((503, "shutting down")) } else { self.way_to(target) };
         let way = match way {
             Ok(way) => way,
             Err((status, why)) => {
@@ -57,7 +59,11 @@ impl Endpoint {
             Some(other) => other.speakable(),
             None => own_codecs(),
         };
-        let name = if caller.name.is_empty() { String::new() } else { format!("{} ", quoted(&caller.name)) };
+        let name = if caller.name.is_empty() {
+            String::new()
+        } else {
+            format!("{} ", quoted(&caller.name))
+        };
         let mut leg = Leg {
             state: LegState::Calling,
             call_id: self.random_hex(),
@@ -69,7 +75,7 @@ impl Endpoint {
             contact_user: way.contact_user,
             trunk: way.trunk,
             offered: codecs,
-            ..Leg::new(id, now, way.flow)
+            ..Leg::new(id, way.flow)
         };
         let session = leg.next_session(rtp);
         let body = offer(&session, &leg.offered, Direction::SendRecv);
@@ -86,7 +92,8 @@ impl Endpoint {
     fn way_to(&mut self, target: &Target) -> Result<Way, (u16, &'static str)> {
         match target {
             Target::Binding(binding) => {
-                let (place, account) = self.registrar.place(*binding).ok_or((480, "no longer registered"))?;
+                let (place, account) =
+                    self.registrar.place(*binding).ok_or((480, "no longer registered"))?;
                 Ok(Way {
                     flow: place.flow,
                     uri: place.contact.clone(),
@@ -98,15 +105,20 @@ impl Endpoint {
                 })
             }
             Target::Trunk { company, trunk, number } => {
-                let trunk = self.trunks.named(company, trunk).cloned().ok_or((404, "no such trunk"))?;
+                let trunk =
+                    self.trunks.named(company, trunk).cloned().ok_or((404, "no such trunk"))?;
                 let peer = trunk.address.ok_or((503, "the trunk's host has no address yet"))?;
-                let flow = self.flow_to(trunk.transport, peer).ok_or((503, "nothing listens for this transport"))?;
+                let flow = self
+                    .flow_to(trunk.transport, peer)
+                    .ok_or((503, "nothing listens for this transport"))?;
                 if !self.trunks.enter(&trunk) {
                     return Err((503, "the trunk is full"));
                 }
                 let tcp = if trunk.transport == Transport::Tcp { ";transport=tcp" } else { "" };
-                let port = if trunk.port == 5060 { String::new() } else { format!(":{}", trunk.port) };
-                let uri = format!("sip:{}@{}{port}{tcp}", encode_user(number), bracketed(&trunk.host));
+                let port =
+                    if trunk.port == 5060 { String::new() } else { format!(":{}", trunk.port) };
+                let uri =
+                    format!("sip:{}@{}{port}{tcp}", encode_user(number), bracketed(&trunk.host));
                 Ok(Way {
                     flow,
                     to: format!("<sip:{}@{}>", encode_user(number), bracketed(&trunk.domain)),
@@ -122,7 +134,9 @@ impl Endpoint {
 
     /// A way to an address that has not written to us.
     pub(super) fn flow_to(&self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
-        let fits = |l: &super::Listener| l.transport == transport && l.advertised.is_ipv4() == peer.is_ipv4();
+        let fits = |l: &super::Listener| {
+            l.transport == transport && l.advertised.is_ipv4() == peer.is_ipv4()
+        };
         let listener = self.config.listeners.iter().position(fits)?;
         Some(Flow { listener, transport, peer, connection: None })
     }
@@ -138,7 +152,14 @@ impl Endpoint {
     }
 
     /// 1xx. The first one lets a CANCEL go that waited for it.
-    pub(super) fn on_provisional(&mut self, now: Instant, id: LegId, client: u64, is_first: bool, response: &Response) {
+    pub(super) fn on_provisional(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        client: u64,
+        is_first: bool,
+        response: &Response,
+    ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         if leg.state == LegState::Leaving {
             if is_first {
@@ -146,14 +167,13 @@ impl Endpoint {
             }
             return;
         }
-        let was_silent = leg.early_answer.is_none() && leg.state == LegState::Calling || !leg.rings;
         if leg.state == LegState::Calling {
             leg.state = LegState::Proceeding;
         }
         if response.status > 100 && !response.body.is_empty() {
             leg.early_answer = Some(response.body.clone());
         }
-        if matches!(response.status, 180 | 183) && was_silent && !leg.rings {
+        if matches!(response.status, 180 | 183) && !leg.rings {
             leg.rings = true;
             self.tell(now, Event::Ringing(id));
         }
@@ -168,16 +188,24 @@ impl Endpoint {
             return self.drop_leg(id);
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.remote = response.headers.text(&HeaderName::To).map_or_else(|| leg.remote.clone(), str::to_owned);
+        leg.remote = response
+            .headers
+            .text(&HeaderName::To)
+            .map_or_else(|| leg.remote.clone(), str::to_owned);
         if let Some(target) = dialog::contact_of(&response.headers) {
             leg.remote_target = target;
         }
         leg.routes = dialog::routes_of_response(response);
         leg.state = LegState::Confirmed;
         leg.answered = true;
-        let flow = dialog::next_hop(leg.flow, leg.trunk.as_deref(), &leg.routes, &leg.remote_target);
+        let flow =
+            dialog::next_hop(leg.flow, leg.trunk.as_deref(), &leg.routes, &leg.remote_target);
         let ack = dialog::request(leg, Method::Ack);
-        let body = if response.body.is_empty() { leg.early_answer.take().unwrap_or_default() } else { response.body.clone() };
+        let body = if response.body.is_empty() {
+            leg.early_answer.take().unwrap_or_default()
+        } else {
+            response.body.clone()
+        };
         leg.early_answer = None;
         let agreed = SessionDescription::parse(&body)
             .map_err(Refused::Malformed)
@@ -204,7 +232,15 @@ impl Endpoint {
     pub(super) fn on_repeated_answer(&mut self, now: Instant, id: LegId, response: &Response) {
         let same = |leg: &&Leg| response.headers.text(&HeaderName::To) == Some(leg.remote.as_str());
         let ours = self.legs.get(&id).filter(same);
-        match ours.and_then(|leg| Some((leg.flow, leg.trunk.clone(), leg.routes.clone(), leg.remote_target.clone(), leg.ack.clone()?))) {
+        match ours.and_then(|leg| {
+            Some((
+                leg.flow,
+                leg.trunk.clone(),
+                leg.routes.clone(),
+                leg.remote_target.clone(),
+                leg.ack.clone()?,
+            ))
+        }) {
             Some((flow, trunk, routes, target, ack)) => {
                 self.counters.retransmitted += 1;
                 self.send(dialog::next_hop(flow, trunk.as_deref(), &routes, &target), ack);
@@ -217,19 +253,29 @@ impl Endpoint {
     fn say_farewell(&mut self, now: Instant, id: LegId, response: &Response) {
         let leg = self.legs.get(&id).map(|leg| leg.flow);
         let client = self.clients.values().find(|c| c.owner == Owner::Dial(id)).map(|c| c.flow);
-        let (Some(flow), Some((ack, bye))) = (leg.or(client), dialog::farewell(response)) else { return };
+        let (Some(flow), Some((ack, bye))) = (leg.or(client), dialog::farewell(response)) else {
+            return;
+        };
         self.send_ack(flow, ack);
         self.open_client(now, flow, bye, Owner::Nobody);
     }
 
     /// A final refusal; a challenge of our trunk is answered once.
-    pub(super) fn on_dial_refused(&mut self, now: Instant, id: LegId, invite: Option<Box<Request>>, response: &Response) {
+    pub(super) fn on_dial_refused(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        invite: Option<Box<Request>>,
+        response: &Response,
+    ) {
         let Some(leg) = self.legs.get(&id) else { return };
         if leg.state == LegState::Leaving {
             return self.drop_leg(id);
         }
         if matches!(response.status, 401 | 407) && leg.authorized == 0 {
-            if let Some(request) = invite.and_then(|invite| self.authorized_again(id, &invite, response)) {
+            if let Some(request) =
+                invite.and_then(|invite| self.authorized_again(id, &invite, response))
+            {
                 let flow = self.legs.get(&id).map(|leg| leg.flow);
                 if let Some(flow) = flow {
                     let client = self.open_client(now, flow, request, Owner::Dial(id));
@@ -241,14 +287,23 @@ impl Endpoint {
                 }
             }
         }
-        let reason = if response.reason.is_empty() { reason_phrase(response.status) } else { &response.reason };
+        let reason = if response.reason.is_empty() {
+            reason_phrase(response.status)
+        } else {
+            &response.reason
+        };
         let reason = crate::wire::display_text(reason.as_bytes());
         self.end_leg(now, id, response.status, EndedBy::Peer, &reason);
         self.drop_leg(id);
     }
 
     /// The same INVITE with credentials, if the challenge is one that this trunk may make.
-    fn authorized_again(&mut self, id: LegId, invite: &Request, response: &Response) -> Option<Request> {
+    fn authorized_again(
+        &mut self,
+        id: LegId,
+        invite: &Request,
+        response: &Response,
+    ) -> Option<Request> {
         let cnonce = self.random_hex();
         let leg = self.legs.get_mut(&id)?;
         let credentials = leg.trunk.as_ref()?.credentials.clone()?;
@@ -272,9 +327,8 @@ impl Endpoint {
 }
 
 fn own_codecs() -> Vec<Codec> {
-    let codec = |&(payload_type, name, clock_rate, channels, fmtp): &(u8, &str, u32, u8, &str)| Codec {
-        fmtp: fmtp.to_owned(),
-        ..Codec::new(payload_type, name, clock_rate, channels)
+    let codec = |&(payload_type, name, clock_rate, channels, fmtp): &(u8, &str, u32, u8, &str)| {
+        Codec { fmtp: fmtp.to_owned(), ..Codec::new(payload_type, name, clock_rate, channels) }
     };
     OWN_CODECS.iter().map(codec).collect()
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::config::{RETRY_AFTER_S, T1};
 use super::requests::{Sender, allow, reason_phrase, to_tag};
-use super::{CallerId, Due, Endpoint, EndedBy, Event, Flow, Incoming, LegId};
+use super::{CallerId, Due, EndedBy, Endpoint, Event, Flow, Incoming, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState, Unacknowledged};
 use crate::offer_answer::{Codec, Direction, Refused, SessionDescription, answer};
@@ -15,11 +15,24 @@ use crate::wire::{Address, HeaderName, Method, Request, Uri, display_text};
 
 impl Endpoint {
     /// A new call of somebody who may call.
-    pub(super) fn on_invite(&mut self, now: Instant, flow: Flow, reply: Flow, request: Request, sender: Sender) {
+    pub(super) fn on_invite(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        reply: Flow,
+        request: Request,
+        sender: Sender,
+    ) {
         self.counters.invites += 1;
         if self.is_full(now) {
             self.counters.shed_invites += 1;
-            return self.refuse(reply, &request, 503, "", &[(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())]);
+            return self.refuse(
+                reply,
+                &request,
+                503,
+                "",
+                &[(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())],
+            );
         }
         let merge_key = merge_key(&request);
         if merge_key.as_ref().is_some_and(|key| self.merges.contains_key(key)) {
@@ -35,11 +48,23 @@ impl Endpoint {
         if let Sender::Trunk(trunk) = &sender {
             if !self.trunks.enter(trunk) {
                 self.counters.shed_invites += 1;
-                return self.refuse(reply, &request, 503, "", &[(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())]);
+                return self.refuse(
+                    reply,
+                    &request,
+                    503,
+                    "",
+                    &[(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())],
+                );
             }
         }
         let Some(server) = self.open_server(reply, &request) else {
-            return self.refuse(reply, &request, 503, "", &[(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())]);
+            return self.refuse(
+                reply,
+                &request,
+                503,
+                "",
+                &[(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())],
+            );
         };
         self.last_leg += 1;
         let id = LegId(self.last_leg);
@@ -48,12 +73,15 @@ impl Endpoint {
         if let Some(transaction) = self.servers.get_mut(&server) {
             transaction.leg = Some(id);
         }
-        let offered: Vec<Codec> =
-            offer.media.iter().find(|line| line.is_audio()).map(|line| line.codecs.clone()).unwrap_or_default();
+        let offered: Vec<Codec> = offer
+            .media
+            .iter()
+            .find(|line| line.is_audio())
+            .map(|line| line.codecs.clone())
+            .unwrap_or_default();
         let incoming = incoming(id, &request, &sender, &offered);
         let leg = Leg {
             state: LegState::Undecided,
-            created: now,
             call_id: incoming.call_id.clone(),
             local_tag: self.new_tag(id),
             local: request.headers.text(&HeaderName::To).unwrap_or("").to_owned(),
@@ -69,7 +97,7 @@ impl Endpoint {
             invite: Some(Box::new(request)),
             server: Some(server),
             merge_key: merge_key.clone(),
-            ..Leg::new(id, now, flow)
+            ..Leg::new(id, flow)
         };
         self.legs.insert(id, leg);
         if let Some(key) = merge_key {
@@ -95,7 +123,9 @@ impl Endpoint {
     /// 180 to the caller.
     pub(super) fn ring(&mut self, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let (LegState::Undecided | LegState::Ringing, Some(invite), Some(server)) = (leg.state, &leg.invite, leg.server) else {
+        let (LegState::Undecided | LegState::Ringing, Some(invite), Some(server)) =
+            (leg.state, &leg.invite, leg.server)
+        else {
             return;
         };
         leg.state = LegState::Ringing;
@@ -121,7 +151,9 @@ impl Endpoint {
         let (Some(offer), Some(server)) = (leg.offer.take(), leg.server) else { return };
         let session = leg.next_session(rtp);
         let allowed = |codec: &Codec| match &model {
-            Some(agreed) => agreed.codecs.iter().chain(&agreed.events).any(|own| own.codec.is_same(codec)),
+            Some(agreed) => {
+                agreed.codecs.iter().chain(&agreed.events).any(|own| own.codec.is_same(codec))
+            }
             None => codec.is_playable() || codec.is_events(),
         };
         let (body, agreed) = match answer(&offer, &session, Direction::SendRecv, allowed) {
@@ -155,7 +187,14 @@ impl Endpoint {
     }
 
     /// A final refusal to the caller.
-    pub(super) fn reject(&mut self, now: Instant, id: LegId, status: u16, reason: &str, retry_after_s: Option<u32>) {
+    pub(super) fn reject(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        status: u16,
+        reason: &str,
+        retry_after_s: Option<u32>,
+    ) {
         let waits = |leg: &Leg| matches!(leg.state, LegState::Undecided | LegState::Ringing);
         if self.legs.get(&id).is_some_and(waits) {
             self.refuse_leg(now, id, status, reason, retry_after_s);
@@ -165,7 +204,14 @@ impl Endpoint {
     }
 
     /// Sends the refusal of an incoming leg.
-    pub(super) fn refuse_leg(&mut self, now: Instant, id: LegId, status: u16, reason: &str, retry_after_s: Option<u32>) {
+    pub(super) fn refuse_leg(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        status: u16,
+        reason: &str,
+        retry_after_s: Option<u32>,
+    ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let (Some(invite), Some(server)) = (leg.invite.take(), leg.server) else { return };
         let phrase = if reason.is_empty() { reason_phrase(status) } else { reason };
@@ -181,8 +227,11 @@ impl Endpoint {
     pub(super) fn on_cancel(&mut self, now: Instant, reply: Flow, cancel: &Request) {
         let mut invite = cancel.clone();
         invite.method = Method::Invite;
-        let server = crate::transaction::server_key(&invite).and_then(|key| self.server_keys.get(&key).copied());
-        let Some(leg) = server.and_then(|id| self.servers.get(&id)).map(|transaction| transaction.leg) else {
+        let server = crate::transaction::server_key(&invite)
+            .and_then(|key| self.server_keys.get(&key).copied());
+        let Some(leg) =
+            server.and_then(|id| self.servers.get(&id)).map(|transaction| transaction.leg)
+        else {
             return self.refuse(reply, cancel, 481, "", &[]);
         };
         self.refuse(reply, cancel, 200, "", &[]);
@@ -204,7 +253,10 @@ impl Endpoint {
         };
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let number = ack.cseq().map(|cseq| cseq.number);
-        let Some(waiting) = leg.unacknowledged.take_if(|waiting| Some(waiting.cseq) == number) else { return };
+        let Some(waiting) = leg.unacknowledged.take_if(|waiting| Some(waiting.cseq) == number)
+        else {
+            return;
+        };
         if let Some(offered) = waiting.our_offer {
             self.accept_late_answer(now, id, &offered, &ack.body);
         }
@@ -225,11 +277,10 @@ impl Endpoint {
 
 impl Leg {
     /// A leg of which nothing is known yet.
-    pub(super) fn new(id: LegId, now: Instant, flow: Flow) -> Self {
+    pub(super) fn new(id: LegId, flow: Flow) -> Self {
         Self {
             id,
             state: LegState::Calling,
-            created: now,
             call_id: String::new(),
             local_tag: String::new(),
             local: String::new(),
@@ -253,6 +304,7 @@ impl Leg {
             early_answer: None,
             authorized: 0,
             answered: false,
+            rings: false,
             merge_key: None,
         }
     }
@@ -263,14 +315,20 @@ type BadOffer = (u16, Vec<(HeaderName, String)>);
 
 fn read_offer(request: &Request) -> Result<SessionDescription, BadOffer> {
     let warning = |text: &str| (488, vec![(HeaderName::Warning, format!("399 tandem \"{text}\""))]);
-    if request.headers.line(&HeaderName::ContentEncoding).is_some_and(|e| !e.eq_ignore_ascii_case(b"identity")) {
+    if request
+        .headers
+        .line(&HeaderName::ContentEncoding)
+        .is_some_and(|e| !e.eq_ignore_ascii_case(b"identity"))
+    {
         return Err((415, vec![(HeaderName::Other("accept-encoding".into()), "identity".into())]));
     }
     if request.body.is_empty() {
         return Err(warning("an INVITE without an offer is not supported"));
     }
-    let body = sdp_body(request).ok_or((415, vec![(HeaderName::Accept, "application/sdp".to_owned())]))?;
-    let offer = SessionDescription::parse(&body).map_err(|why| (400, vec![(HeaderName::Warning, format!("399 tandem \"{why}\""))]))?;
+    let body =
+        sdp_body(request).ok_or((415, vec![(HeaderName::Accept, "application/sdp".to_owned())]))?;
+    let offer = SessionDescription::parse(&body)
+        .map_err(|why| (400, vec![(HeaderName::Warning, format!("399 tandem \"{why}\""))]))?;
     if !offer.media.iter().any(|line| line.is_audio() && line.rtp().is_some()) {
         return Err(warning("only audio over RTP/AVP"));
     }
@@ -300,8 +358,12 @@ fn incoming(leg: LegId, request: &Request, sender: &Sender, offered: &[Codec]) -
     let asserted = request.headers.values(&HeaderName::PAssertedIdentity).next();
     let from = request.headers.line(&HeaderName::From).cloned();
     let (company, device, trunk, identity) = match sender {
-        Sender::Device(account) => (account.company.clone(), Some(account.device.clone()), None, from),
-        Sender::Trunk(trunk) => (trunk.company.clone(), None, Some(trunk.id.clone()), asserted.or(from)),
+        Sender::Device(account) => {
+            (account.company.clone(), Some(account.device.clone()), None, from)
+        }
+        Sender::Trunk(trunk) => {
+            (trunk.company.clone(), None, Some(trunk.id.clone()), asserted.or(from))
+        }
     };
     let address = identity.as_deref().and_then(Address::parse);
     let number = address.as_ref().and_then(|a| a.parsed_uri()?.user()).unwrap_or_default();
@@ -340,7 +402,11 @@ pub(super) fn reason_text(request: &Request) -> String {
 }
 
 fn lossy(request: &Request, name: &HeaderName) -> String {
-    request.headers.line(name).map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+    request
+        .headers
+        .line(name)
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .unwrap_or_default()
 }
 
 /// Requests to a device go back by the flow of its own; only the port may be another, where it asked for one.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::config::{T1, TRANSACTION_LIFE};
 use super::requests::reason_phrase;
-use super::{Due, Endpoint, EndedBy, Event, LegEnd, LegId};
+use super::{Due, EndedBy, Endpoint, Event, LegEnd, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState, Unacknowledged};
 use crate::transaction::Owner;
@@ -12,7 +12,14 @@ use crate::wire::{HeaderName, Method};
 
 impl Endpoint {
     /// BYE, CANCEL or a refusal, whatever the state asks for.
-    pub(super) fn hang_up(&mut self, now: Instant, id: LegId, status: u16, reason: &str, by: EndedBy) {
+    pub(super) fn hang_up(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        status: u16,
+        reason: &str,
+        by: EndedBy,
+    ) {
         let Some(leg) = self.legs.get(&id) else { return };
         match leg.state {
             LegState::Leaving => {}
@@ -51,7 +58,14 @@ impl Endpoint {
     }
 
     /// Tells the end of a leg: once, whatever happens after it.
-    pub(super) fn end_leg(&mut self, now: Instant, id: LegId, status: u16, by: EndedBy, reason: &str) {
+    pub(super) fn end_leg(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        status: u16,
+        by: EndedBy,
+        reason: &str,
+    ) {
         let Some(leg) = self.legs.get(&id) else { return };
         if leg.state == LegState::Leaving {
             return;
@@ -60,7 +74,8 @@ impl Endpoint {
             self.trunks.leave(&trunk);
         }
         self.counters.ended += 1;
-        let reason = if reason.is_empty() && status != 200 { reason_phrase(status) } else { reason };
+        let reason =
+            if reason.is_empty() && status != 200 { reason_phrase(status) } else { reason };
         self.tell(now, Event::Ended(id, LegEnd { status, by, reason: reason.to_owned() }));
     }
 
@@ -92,7 +107,8 @@ impl Endpoint {
             let text = reason.replace(['"', '\\'], "'");
             bye.headers.push(HeaderName::Reason, format!("SIP;cause=200;text=\"{text}\""));
         }
-        let flow = dialog::next_hop(leg.flow, leg.trunk.as_deref(), &leg.routes, &leg.remote_target);
+        let flow =
+            dialog::next_hop(leg.flow, leg.trunk.as_deref(), &leg.routes, &leg.remote_target);
         bye.headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
         self.open_client(now, flow, bye, Owner::Nobody);
     }

@@ -18,7 +18,9 @@ mod timeouts;
 mod transactions;
 mod trunk_register;
 
-pub use command::{Account, CallerId, Command, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk};
+pub use command::{
+    Account, CallerId, Command, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk,
+};
 pub use config::Config;
 pub use counters::Counters;
 pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
@@ -133,7 +135,16 @@ impl Endpoint {
                 }
                 if let Some(request) = malformed.partial {
                     let flow = requests::reply_flow(flow, &request);
-                    self.refuse(flow, &request, malformed.status, "", &[(crate::wire::HeaderName::Warning, format!("399 tandem \"{}\"", malformed.why))]);
+                    self.refuse(
+                        flow,
+                        &request,
+                        malformed.status,
+                        "",
+                        &[(
+                            crate::wire::HeaderName::Warning,
+                            format!("399 tandem \"{}\"", malformed.why),
+                        )],
+                    );
                 }
             }
         }
@@ -165,11 +176,17 @@ impl Endpoint {
             Command::Reject { leg, status, reason, retry_after_s } => {
                 self.reject(now, leg, status, &reason, retry_after_s);
             }
-            Command::Dial { leg, target, caller, offer_of, rtp } => self.dial(now, leg, &target, &caller, offer_of, rtp),
-            Command::HangUp { leg, status, reason, by } => self.hang_up(now, leg, status, &reason, by),
+            Command::Dial { leg, target, caller, offer_of, rtp } => {
+                self.dial(now, leg, &target, &caller, offer_of, rtp)
+            }
+            Command::HangUp { leg, status, reason, by } => {
+                self.hang_up(now, leg, status, &reason, by)
+            }
             Command::SetAccounts(accounts) => self.set_accounts(now, accounts),
             Command::SetTrunks(trunks) => self.set_trunks(now, trunks),
-            Command::ResolvedTrunk { host, port, address } => self.resolved_trunk(now, &host, port, address),
+            Command::ResolvedTrunk { host, port, address } => {
+                self.resolved_trunk(now, &host, port, address)
+            }
             Command::RestoreBindings(bindings) => self.restore_bindings(now, bindings),
             Command::Shutdown => self.shut_down(now),
         }
@@ -197,7 +214,8 @@ impl Endpoint {
 
     /// Whether anything is left that a shutdown waits for.
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && self.clients.values().all(|c| c.state == crate::transaction::ClientState::Completed)
+        self.legs.is_empty()
+            && self.clients.values().all(|c| c.state == crate::transaction::ClientState::Completed)
     }
 
     /// Totals since the start and levels now.
@@ -228,13 +246,13 @@ impl Endpoint {
     /// What a peer on this flow is told about where we are.
     fn advertised(&self, flow: Flow) -> std::net::SocketAddr {
         let listeners = &self.config.listeners;
-        listeners.get(flow.listener).or(listeners.first()).map_or(flow.peer, |listener| listener.advertised)
+        listeners
+            .get(flow.listener)
+            .or(listeners.first())
+            .map_or(flow.peer, |listener| listener.advertised)
     }
 
     fn random_hex(&mut self) -> String {
         format!("{:016x}", self.rng.next_u64())
     }
 }
-
-#[cfg(test)]
-mod tests;

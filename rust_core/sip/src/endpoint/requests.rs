@@ -75,7 +75,8 @@ impl Endpoint {
             }
             return Some((503, vec![(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())]));
         }
-        let has_scheme = Uri::parse(&request.uri).is_some_and(|uri| uri.scheme != Scheme::Tel || request.method == Method::Invite);
+        let has_scheme = Uri::parse(&request.uri)
+            .is_some_and(|uri| uri.scheme != Scheme::Tel || request.method == Method::Invite);
         if !has_scheme {
             return Some((416, vec![]));
         }
@@ -90,7 +91,9 @@ impl Endpoint {
         }
         let mut unsupported = Vec::new();
         for name in [HeaderName::Require, HeaderName::ProxyRequire] {
-            unsupported.extend(request.headers.values(&name).map(|v| String::from_utf8_lossy(&v).into_owned()));
+            unsupported.extend(
+                request.headers.values(&name).map(|v| String::from_utf8_lossy(&v).into_owned()),
+            );
         }
         if !unsupported.is_empty() {
             return Some((420, vec![(HeaderName::Unsupported, unsupported.join(", "))]));
@@ -114,7 +117,9 @@ impl Endpoint {
         let user = Uri::parse(&request.uri).and_then(|uri| uri.user());
         if let Some(trunk) = self.trunks.of_source(flow.peer.ip(), user.as_deref()) {
             // A phone beside a trunk on one address shows who it is.
-            if request.headers.line(&HeaderName::ProxyAuthorization).is_none() && !self.is_own_user(request) {
+            if request.headers.line(&HeaderName::ProxyAuthorization).is_none()
+                && !self.is_own_user(request)
+            {
                 return Some(Sender::Trunk(trunk.clone()));
             }
         }
@@ -124,7 +129,9 @@ impl Endpoint {
     /// Whether From names a device of ours: then it must prove itself, wherever it calls from.
     fn is_own_user(&self, request: &Request) -> bool {
         let Some(from) = request.headers.line(&HeaderName::From) else { return false };
-        let uri = Address::parse(from).and_then(|from| Some((from.parsed_uri()?.host.to_owned(), from.parsed_uri()?.user()?)));
+        let uri = Address::parse(from).and_then(|from| {
+            Some((from.parsed_uri()?.host.to_owned(), from.parsed_uri()?.user()?))
+        });
         uri.is_some_and(|(host, user)| self.registrar.account(&host, &user).is_some())
     }
 
@@ -153,13 +160,24 @@ impl Endpoint {
         };
         let registrar = &self.registrar;
         let realm_of_accounts = realm.as_str();
-        let find = |username: &str| registrar.account(realm_of_accounts, username).map(|account| &account.secrets);
-        let verdict = self.challenger.verify(now, request, &credentials, &realm, flow.peer.ip(), with_sha256, find);
+        let find = |username: &str| {
+            registrar.account(realm_of_accounts, username).map(|account| &account.secrets)
+        };
+        let verdict = self.challenger.verify(
+            now,
+            request,
+            &credentials,
+            &realm,
+            flow.peer.ip(),
+            with_sha256,
+            find,
+        );
         match verdict {
             Verdict::Accepted { username } => self.registrar.account(&realm, &username).cloned(),
             Verdict::Challenge(lines) => {
                 self.counters.unauthorized += 1;
-                let extra: Vec<_> = lines.into_iter().map(|line| (challenge.clone(), line)).collect();
+                let extra: Vec<_> =
+                    lines.into_iter().map(|line| (challenge.clone(), line)).collect();
                 self.refuse(reply, request, status, "", &extra);
                 None
             }
@@ -167,7 +185,14 @@ impl Endpoint {
     }
 
     /// Answers without keeping anything: what comes again is answered again.
-    pub(super) fn refuse(&mut self, flow: Flow, request: &Request, status: u16, reason: &str, extra: &[(HeaderName, String)]) {
+    pub(super) fn refuse(
+        &mut self,
+        flow: Flow,
+        request: &Request,
+        status: u16,
+        reason: &str,
+        extra: &[(HeaderName, String)],
+    ) {
         if request.method == Method::Ack {
             return;
         }
@@ -213,7 +238,9 @@ fn claimed_user(request: &Request) -> Option<(String, String)> {
 
 /// Unknown users take SHA-256 as often as known ones, and always the same ones, so that nothing shows.
 fn unknown_takes_sha256(user: &str, share: f64) -> bool {
-    let hash = user.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = user
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     ((hash >> 11) as f64) < share * (1_u64 << 53) as f64
 }
 

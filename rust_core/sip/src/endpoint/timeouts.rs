@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::config::{T2, TRANSACTION_LIFE};
-use super::{Due, Endpoint, EndedBy, LegId, Why};
+use super::{Due, EndedBy, Endpoint, LegId, Why};
 use crate::leg::LegState;
 use crate::transaction::Owner;
 
@@ -24,7 +24,9 @@ impl Endpoint {
                         self.tell_registration(now, &account, Why::Expired);
                     }
                 }
-                Due::TrunkRegister(key, generation) => self.trunk_register_due(now, &key, generation),
+                Due::TrunkRegister(key, generation) => {
+                    self.trunk_register_due(now, &key, generation)
+                }
             }
         }
     }
@@ -72,7 +74,9 @@ impl Endpoint {
                 self.end_leg(now, id, 408, EndedBy::Timeout, "no answer from the network");
                 self.drop_leg(id);
             }
-            Owner::Registration(company, trunk) => self.on_registration_failed(now, &(company, trunk), 408, "no answer"),
+            Owner::Registration(company, trunk) => {
+                self.on_registration_failed(now, &(company, trunk), 408, "no answer")
+            }
             Owner::Nobody => {}
         }
     }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::config::{MAX_TRANSACTIONS, T1, T2, T4, TRANSACTION_LIFE};
 use super::{Due, Endpoint, Flow};
-use crate::transaction::{ClientState, ClientTransaction, Owner, ServerState, ServerTransaction, server_key};
+use crate::transaction::{
+    ClientState, ClientTransaction, Owner, ServerState, ServerTransaction, server_key,
+};
 use crate::wire::{HeaderName, Method, Request, Response};
 
 impl Endpoint {
@@ -19,15 +21,18 @@ impl Endpoint {
         self.last_transaction += 1;
         let id = self.last_transaction;
         self.server_keys.insert(key.clone(), id);
-        self.servers.insert(id, ServerTransaction {
-            key,
-            flow,
-            is_invite: request.method == Method::Invite,
-            state: ServerState::Proceeding,
-            last: Bytes::new(),
-            pause: T1,
-            leg: None,
-        });
+        self.servers.insert(
+            id,
+            ServerTransaction {
+                key,
+                flow,
+                is_invite: request.method == Method::Invite,
+                state: ServerState::Proceeding,
+                last: Bytes::new(),
+                pause: T1,
+                leg: None,
+            },
+        );
         Some(id)
     }
 
@@ -50,7 +55,11 @@ impl Endpoint {
                     self.timers.set(now + T1, Due::ServerResend(id));
                 }
                 // Timer J is zero on a stream: nothing is repeated there.
-                let life = if transaction.is_invite || unreliable { TRANSACTION_LIFE } else { std::time::Duration::ZERO };
+                let life = if transaction.is_invite || unreliable {
+                    TRANSACTION_LIFE
+                } else {
+                    std::time::Duration::ZERO
+                };
                 self.timers.set(now + life, Due::ServerEnd(id));
             }
         }
@@ -59,7 +68,10 @@ impl Endpoint {
 
     /// Whether a request is one that we have seen; then it has been answered as before.
     pub(super) fn absorb_repetition(&mut self, request: &Request) -> bool {
-        let Some(transaction) = server_key(request).and_then(|key| self.server_keys.get(&key)) else { return false };
+        let Some(transaction) = server_key(request).and_then(|key| self.server_keys.get(&key))
+        else {
+            return false;
+        };
         let Some(transaction) = self.servers.get(transaction) else { return false };
         self.counters.repeated += 1;
         if !transaction.last.is_empty() && transaction.state != ServerState::Confirmed {
@@ -72,14 +84,17 @@ impl Endpoint {
 
     /// The ACK of a refused INVITE. False if it is none.
     pub(super) fn absorb_ack(&mut self, now: Instant, ack: &Request) -> bool {
-        let Some(id) = server_key(ack).and_then(|key| self.server_keys.get(&key).copied()) else { return false };
+        let Some(id) = server_key(ack).and_then(|key| self.server_keys.get(&key).copied()) else {
+            return false;
+        };
         let Some(transaction) = self.servers.get_mut(&id) else { return false };
         if transaction.state != ServerState::Completed {
             return transaction.state == ServerState::Confirmed;
         }
         transaction.state = ServerState::Confirmed;
         transaction.last = Bytes::new();
-        let timer_i = if transaction.flow.transport.is_reliable() { std::time::Duration::ZERO } else { T4 };
+        let timer_i =
+            if transaction.flow.transport.is_reliable() { std::time::Duration::ZERO } else { T4 };
         self.timers.set(now + timer_i, Due::ServerEnd(id));
         true
     }
@@ -103,7 +118,13 @@ impl Endpoint {
     }
 
     /// Sends a request with a Via of its own, and repeats it as its transport needs. The transaction's number.
-    pub(super) fn open_client(&mut self, now: Instant, flow: Flow, mut request: Request, owner: Owner) -> u64 {
+    pub(super) fn open_client(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        mut request: Request,
+        owner: Owner,
+    ) -> u64 {
         self.last_transaction += 1;
         let id = self.last_transaction;
         let branch = format!("z9hG4bK{id:x}.{}", self.random_hex());
@@ -132,15 +153,19 @@ impl Endpoint {
     /// Sends a request that has no transaction: the ACK of a 2xx. Its bytes, to be sent again.
     pub(super) fn send_ack(&mut self, flow: Flow, mut ack: Request) -> Bytes {
         self.last_transaction += 1;
-        let branch = format!("z9hG4bK{:x}.{}", self.last_transaction, self.random_hex());
-        self.put_via(flow, &branch, &mut ack);
+        let (id, random) = (self.last_transaction, self.random_hex());
+        self.put_via(flow, &format!("z9hG4bK{id:x}.{random}"), &mut ack);
         let bytes = ack.to_bytes();
         self.send(flow, bytes.clone());
         bytes
     }
 
     fn put_via(&self, flow: Flow, branch: &str, request: &mut Request) {
-        let via = format!("SIP/2.0/{} {};branch={branch};rport", flow.transport.as_str(), self.advertised(flow));
+        let via = format!(
+            "SIP/2.0/{} {};branch={branch};rport",
+            flow.transport.as_str(),
+            self.advertised(flow)
+        );
         let mut headers = crate::wire::Headers::new();
         headers.push(HeaderName::Via, via);
         for (name, value) in request.headers.iter() {
@@ -149,7 +174,15 @@ impl Endpoint {
         request.headers = headers;
     }
 
-    fn start_client(&mut self, now: Instant, id: super::ClientId, branch: String, flow: Flow, request: Request, owner: Owner) {
+    fn start_client(
+        &mut self,
+        now: Instant,
+        id: super::ClientId,
+        branch: String,
+        flow: Flow,
+        request: Request,
+        owner: Owner,
+    ) {
         let bytes = request.to_bytes();
         let method = request.method.clone();
         let invite = (method == Method::Invite).then(|| Box::new(request));
@@ -160,7 +193,20 @@ impl Endpoint {
         self.timers.set(until, Due::ClientEnd(id));
         self.send(flow, bytes.clone());
         let state = ClientState::Calling;
-        self.clients.insert(id, ClientTransaction { branch, flow, method, state, bytes, invite, pause: T1, until, owner });
+        self.clients.insert(
+            id,
+            ClientTransaction {
+                branch,
+                flow,
+                method,
+                state,
+                bytes,
+                invite,
+                pause: T1,
+                until,
+                owner,
+            },
+        );
     }
 
     pub(super) fn client_resend(&mut self, now: Instant, id: super::ClientId) {
@@ -191,7 +237,8 @@ impl Endpoint {
         if now < transaction.until {
             return;
         }
-        let is_waiting_invite = transaction.method == Method::Invite && transaction.state == ClientState::Proceeding;
+        let is_waiting_invite =
+            transaction.method == Method::Invite && transaction.state == ClientState::Proceeding;
         if is_waiting_invite && !self.is_leaving(&transaction.owner) {
             return;
         }
@@ -224,7 +271,8 @@ impl Endpoint {
         }
         transaction.state = ClientState::Completed;
         transaction.bytes = Bytes::new();
-        let timer_k = if transaction.flow.transport.is_reliable() { std::time::Duration::ZERO } else { T4 };
+        let timer_k =
+            if transaction.flow.transport.is_reliable() { std::time::Duration::ZERO } else { T4 };
         transaction.until = now + timer_k;
         self.timers.set(now + timer_k, Due::ClientEnd(id));
         if let Owner::Registration(company, trunk) = owner {
@@ -232,7 +280,13 @@ impl Endpoint {
         }
     }
 
-    fn on_invite_response(&mut self, now: Instant, id: super::ClientId, owner: Owner, response: &Response) {
+    fn on_invite_response(
+        &mut self,
+        now: Instant,
+        id: super::ClientId,
+        owner: Owner,
+        response: &Response,
+    ) {
         let Some(transaction) = self.clients.get_mut(&id) else { return };
         let Owner::Dial(leg) = owner else { return };
         match (response.status, transaction.state) {
@@ -251,11 +305,18 @@ impl Endpoint {
             (200..300, ClientState::Accepted) => self.on_repeated_answer(now, leg, response),
             (300.., ClientState::Calling | ClientState::Proceeding) => {
                 let flow = transaction.flow;
-                let timer_d = if flow.transport.is_reliable() { std::time::Duration::ZERO } else { TRANSACTION_LIFE };
+                let timer_d = if flow.transport.is_reliable() {
+                    std::time::Duration::ZERO
+                } else {
+                    TRANSACTION_LIFE
+                };
                 transaction.state = ClientState::Completed;
                 transaction.until = now + timer_d;
                 let invite = transaction.invite.take();
-                let ack = invite.as_deref().map(|invite| ack_of_refusal(invite, response).to_bytes()).unwrap_or_default();
+                let ack = invite
+                    .as_deref()
+                    .map(|invite| ack_of_refusal(invite, response).to_bytes())
+                    .unwrap_or_default();
                 transaction.bytes = ack.clone();
                 self.timers.set(now + timer_d, Due::ClientEnd(id));
                 self.send(flow, ack);
@@ -275,7 +336,8 @@ impl Endpoint {
         let number = branch.strip_prefix("z9hG4bK")?.split('.').next()?;
         let id = (u64::from_str_radix(number, 16).ok()?, response.cseq()?.method == Method::Cancel);
         let transaction = self.clients.get(&id)?;
-        (transaction.branch == branch && transaction.method == response.cseq()?.method).then_some(id)
+        (transaction.branch == branch && transaction.method == response.cseq()?.method)
+            .then_some(id)
     }
 }
 

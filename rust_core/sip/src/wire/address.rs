@@ -8,6 +8,11 @@ use super::uri::Uri;
 pub struct Params<'a>(pub(crate) &'a str);
 
 impl<'a> Params<'a> {
+    /// The parameters that follow the first semicolon of a value.
+    pub fn of(value: &'a str) -> Self {
+        Self(value.split_once(';').map_or(value, |(_, params)| params))
+    }
+
     /// Name and value of each, quotes of a value left out.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
         split_outside_quotes(self.0, ';').filter(|part| !part.trim().is_empty()).map(|part| {
