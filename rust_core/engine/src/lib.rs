@@ -1,1 +1,3 @@
 //! The only threads, sockets and clock of Rust.
+
+pub mod media;

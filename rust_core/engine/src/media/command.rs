@@ -1,0 +1,35 @@
+//! What the media side is asked to do.
+
+/// A leg in its shard. Made by `MediaShards::open`; commands to a leg that is closed are ignored.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct MediaLeg {
+    /// Number of the leg, unique in the exchange.
+    pub leg: u64,
+    /// The shard that it lives in, `0..shards`. Legs that may hear each other share one.
+    pub shard: usize,
+}
+
+/// What the far end of a leg hears. A new source replaces the one before.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Nothing is sent.
+    Nothing,
+    /// What another leg of the same shard says, relayed.
+    Leg(MediaLeg),
+    /// A prompt by its name, from the beginning. An unknown one ends at once, with nothing played.
+    Prompt {
+        /// As given to `set_prompt`.
+        name: String,
+        /// Begin again at the end, forever.
+        is_looped: bool,
+    },
+    /// A sine wave.
+    Tone {
+        /// Frequency in Hz, 50..=3400.
+        hz: f64,
+        /// Relative to full scale in dB, -60..=0.
+        level_db: f64,
+    },
+    /// Digital silence, sent as packets.
+    Silence,
+}

@@ -1,0 +1,12 @@
+//! The media side of the engine: ports, shard threads, the writer of recordings.
+//!
+//! A shard is one thread that owns the sockets of its legs; a call lives wholly in one shard, so nothing on the path
+//! of a packet takes a lock. Commands go in by a queue and a wake-up, events come out through the sink given at start.
+
+mod command;
+mod event;
+mod pool;
+
+pub use command::{MediaLeg, Source};
+pub use event::{MediaEvent, MediaEventKind};
+pub use pool::{Lease, PortPool};

@@ -1,0 +1,180 @@
+//! Random even RTP ports, each with its RTCP port above it, bound when they are leased.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// The RTP ports of one address. Any thread may lease; no lock is held, and none is needed.
+#[derive(Clone, Debug)]
+pub struct PortPool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    address: IpAddr,
+    first_port: u16,
+    pairs: usize,
+    /// One bit a pair, set while it is leased.
+    taken: Vec<AtomicU64>,
+    leased: AtomicUsize,
+    random: AtomicU64,
+}
+
+/// A bound pair of sockets. Dropping it closes them, and only then gives the ports back.
+#[derive(Debug)]
+pub struct Lease {
+    /// Bound to the even port, non-blocking.
+    pub rtp: UdpSocket,
+    /// Bound to the port above it, non-blocking.
+    pub rtcp: UdpSocket,
+    local: SocketAddr,
+    _slot: Slot,
+}
+
+#[derive(Debug)]
+struct Slot {
+    pair: usize,
+    shared: Arc<Shared>,
+}
+
+impl PortPool {
+    /// The even ports of `ports` (inclusive) whose odd neighbour is in the range too. `seed` decides their order.
+    pub fn new(address: IpAddr, ports: (u16, u16), seed: u64) -> Self {
+        let first_port = ports.0.checked_add(ports.0 & 1).unwrap_or(u16::MAX);
+        let pairs = (usize::from(ports.1) + 1).saturating_sub(usize::from(first_port)) / 2;
+        let taken = (0..pairs.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let shared = Shared {
+            address,
+            first_port,
+            pairs,
+            taken,
+            leased: AtomicUsize::new(0),
+            random: AtomicU64::new(seed),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Binds a random free pair. Fails when all are leased, or when `MAX_BINDS` ports in a row belong to others.
+    pub fn lease(&self) -> io::Result<Lease> {
+        let mut error = io::Error::new(io::ErrorKind::AddrNotAvailable, "all RTP ports are leased");
+        for _ in 0..MAX_BINDS {
+            let Some(slot) = self.take() else { break };
+            match self.bind(slot) {
+                Ok(lease) => return Ok(lease),
+                Err(e) => error = e,
+            }
+        }
+        Err(error)
+    }
+
+    /// How many pairs are leased now.
+    pub fn leased(&self) -> usize {
+        self.shared.leased.load(Ordering::Relaxed)
+    }
+
+    /// Claims the first free pair at or after a random one.
+    fn take(&self) -> Option<Slot> {
+        let pairs = self.shared.pairs;
+        let start = (mix(self.shared.random.fetch_add(STEP, Ordering::Relaxed)) as usize)
+            .checked_rem(pairs)?;
+        let pair = (0..pairs).map(|i| (start + i) % pairs).find(|&pair| {
+            let (word, bit) = self.shared.bit(pair);
+            word.load(Ordering::Relaxed) & bit == 0
+                && word.fetch_or(bit, Ordering::Acquire) & bit == 0
+        })?;
+        self.shared.leased.fetch_add(1, Ordering::Relaxed);
+        Some(Slot { pair, shared: Arc::clone(&self.shared) })
+    }
+
+    fn bind(&self, slot: Slot) -> io::Result<Lease> {
+        let port = self.shared.first_port + 2 * slot.pair as u16;
+        let open = |port| {
+            let socket = UdpSocket::bind((self.shared.address, port))?;
+            socket.set_nonblocking(true)?;
+            Ok::<_, io::Error>(socket)
+        };
+        let (rtp, rtcp) = (open(port)?, open(port + 1)?);
+        Ok(Lease { rtp, rtcp, local: SocketAddr::new(self.shared.address, port), _slot: slot })
+    }
+}
+
+impl Lease {
+    /// Where the RTP socket is bound.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+impl Shared {
+    fn bit(&self, pair: usize) -> (&AtomicU64, u64) {
+        (&self.taken[pair / 64], 1 << (pair % 64))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let (word, bit) = self.shared.bit(self.pair);
+        word.fetch_and(!bit, Ordering::Release);
+        self.shared.leased.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The finaliser of SplitMix64.
+fn mix(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The golden ratio of 2⁶⁴: consecutive states of SplitMix64.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Ports that belong to other processes before we give up.
+const MAX_BINDS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(ports: (u16, u16)) -> PortPool {
+        PortPool::new(IpAddr::from([127, 0, 0, 1]), ports, 7)
+    }
+
+    #[test]
+    fn every_pair_of_the_range_is_leased_once_then_none() {
+        let pool = pool((41_001, 41_011));
+        let leases: Vec<Lease> = (0..5).map(|_| pool.lease().unwrap()).collect();
+        let mut ports: Vec<u16> = leases.iter().map(|lease| lease.local().port()).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, [41_002, 41_004, 41_006, 41_008, 41_010]);
+        assert_eq!(pool.lease().unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
+        assert_eq!(pool.leased(), 5);
+        drop(leases);
+        assert_eq!(pool.leased(), 0);
+        assert!(pool.lease().is_ok());
+    }
+
+    #[test]
+    fn a_port_of_somebody_else_is_stepped_over() {
+        let foreign = UdpSocket::bind("127.0.0.1:41021").unwrap();
+        let pool = pool((41_020, 41_023));
+        let lease = pool.lease().or_else(|_| pool.lease()).unwrap();
+        assert_eq!(lease.local().port(), 41_022);
+        drop(foreign);
+    }
+
+    #[test]
+    fn ports_do_not_come_in_order() {
+        let pool = pool((41_100, 41_299));
+        let leases: Vec<Lease> = (0..20).map(|_| pool.lease().unwrap()).collect();
+        let ports: Vec<u16> = leases.iter().map(|lease| lease.local().port()).collect();
+        assert!(!ports.is_sorted(), "{ports:?}");
+    }
+
+    #[test]
+    fn an_empty_range_leases_nothing() {
+        assert!(pool((41_301, 41_301)).lease().is_err());
+    }
+}
