@@ -1,6 +1,6 @@
 //! What happened on the SIP side.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::offer_answer::Agreed;
@@ -17,8 +17,8 @@ pub enum Event {
     Ringing(LegId),
     /// A dialled leg picked up, or an answered one was acknowledged.
     Answered(LegId),
-    /// What a leg speaks, at its answer and whenever it changes.
-    MediaAgreed(LegId, Box<Agreed>),
+    /// What a leg speaks, at its answer and whenever it changes, and the source address of its signalling.
+    MediaAgreed(LegId, Box<Agreed>, IpAddr),
     /// A key sent as INFO.
     KeyPressed(LegId, char),
     /// The last of a leg.

@@ -118,7 +118,7 @@ impl Endpoint {
             response.body = body.into();
             if new != agreed {
                 leg.agreed = Some(new.clone());
-                self.tell(now, Event::MediaAgreed(id, Box::new(new)));
+                self.tell_media(now, id, new);
             }
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
@@ -157,7 +157,7 @@ impl Endpoint {
             theirs.and_then(|theirs| accept_answer(offered, Direction::SendRecv, &theirs).ok());
         if let Some(new) = new.filter(|new| leg.agreed.as_ref() != Some(new)) {
             leg.agreed = Some(new.clone());
-            self.tell(now, Event::MediaAgreed(id, Box::new(new)));
+            self.tell_media(now, id, new);
         }
     }
 

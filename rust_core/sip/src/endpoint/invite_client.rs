@@ -217,7 +217,7 @@ impl Endpoint {
             Ok(agreed) => {
                 leg.agreed = Some(agreed.clone());
                 self.counters.answered += 1;
-                self.tell(now, Event::MediaAgreed(id, Box::new(agreed)));
+                self.tell_media(now, id, agreed);
                 self.tell(now, Event::Answered(id));
             }
             Err(refused) => {
@@ -272,19 +272,19 @@ impl Endpoint {
         if leg.state == LegState::Leaving {
             return self.drop_leg(id);
         }
-        if matches!(response.status, 401 | 407) && leg.authorized == 0 {
-            if let Some(request) =
+        if matches!(response.status, 401 | 407)
+            && leg.authorized == 0
+            && let Some(request) =
                 invite.and_then(|invite| self.authorized_again(id, &invite, response))
-            {
-                let flow = self.legs.get(&id).map(|leg| leg.flow);
-                if let Some(flow) = flow {
-                    let client = self.open_client(now, flow, request, Owner::Dial(id));
-                    if let Some(leg) = self.legs.get_mut(&id) {
-                        leg.client = Some(client);
-                        leg.state = LegState::Calling;
-                    }
-                    return;
+        {
+            let flow = self.legs.get(&id).map(|leg| leg.flow);
+            if let Some(flow) = flow {
+                let client = self.open_client(now, flow, request, Owner::Dial(id));
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.client = Some(client);
+                    leg.state = LegState::Calling;
                 }
+                return;
             }
         }
         let reason = if response.reason.is_empty() {

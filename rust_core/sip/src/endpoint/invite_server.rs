@@ -45,17 +45,17 @@ impl Endpoint {
             Ok(offer) => offer,
             Err((status, extra)) => return self.refuse(reply, &request, status, "", &extra),
         };
-        if let Sender::Trunk(trunk) = &sender {
-            if !self.trunks.enter(trunk) {
-                self.counters.shed_invites += 1;
-                return self.refuse(
-                    reply,
-                    &request,
-                    503,
-                    "",
-                    &[(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())],
-                );
-            }
+        if let Sender::Trunk(trunk) = &sender
+            && !self.trunks.enter(trunk)
+        {
+            self.counters.shed_invites += 1;
+            return self.refuse(
+                reply,
+                &request,
+                503,
+                "",
+                &[(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())],
+            );
         }
         let Some(server) = self.open_server(reply, &request) else {
             return self.refuse(
@@ -183,7 +183,7 @@ impl Endpoint {
         self.respond(now, server, &response);
         let until = Self::ack_deadline(now);
         self.await_ack(now, id, Unacknowledged { cseq, bytes, pause: T1, until, our_offer: None });
-        self.tell(now, Event::MediaAgreed(id, Box::new(agreed)));
+        self.tell_media(now, id, agreed);
     }
 
     /// A final refusal to the caller.

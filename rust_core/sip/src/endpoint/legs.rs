@@ -7,6 +7,7 @@ use super::requests::reason_phrase;
 use super::{Due, EndedBy, Endpoint, Event, LegEnd, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState, Unacknowledged};
+use crate::offer_answer::Agreed;
 use crate::transaction::Owner;
 use crate::wire::{HeaderName, Method};
 
@@ -77,6 +78,13 @@ impl Endpoint {
         let reason =
             if reason.is_empty() && status != 200 { reason_phrase(status) } else { reason };
         self.tell(now, Event::Ended(id, LegEnd { status, by, reason: reason.to_owned() }));
+    }
+
+    /// Tells what a leg speaks from now on.
+    pub(super) fn tell_media(&mut self, now: Instant, id: LegId, agreed: Agreed) {
+        if let Some(source) = self.legs.get(&id).map(|leg| leg.flow.peer.ip()) {
+            self.tell(now, Event::MediaAgreed(id, Box::new(agreed), source));
+        }
     }
 
     /// Forgets a leg whose end has been told.

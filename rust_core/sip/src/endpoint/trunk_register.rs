@@ -97,10 +97,10 @@ impl Endpoint {
             expires.unwrap_or(registration.expires).as_secs().to_string(),
         );
         request.headers.push(HeaderName::UserAgent, user_agent);
-        if let Some(credentials) = &trunk.credentials {
-            if let Some(value) = registration.digest.authorize("REGISTER", &uri, credentials) {
-                request.headers.push(HeaderName::Authorization, value);
-            }
+        if let Some(credentials) = &trunk.credentials
+            && let Some(value) = registration.digest.authorize("REGISTER", &uri, credentials)
+        {
+            request.headers.push(HeaderName::Authorization, value);
         }
         self.open_client(now, flow, request, Owner::Registration(key.0, key.1));
     }

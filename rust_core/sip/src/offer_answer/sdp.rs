@@ -251,10 +251,10 @@ fn push_format(list: &mut Vec<(u8, String)>, value: &str) -> Result<(), &'static
     if list.len() == MAX_FORMATS {
         return Err("more format lines than we take");
     }
-    if let Some((payload_type, value)) = value.trim().split_once(' ') {
-        if let Ok(payload_type) = payload_type.parse() {
-            list.push((payload_type, value.trim().to_owned()));
-        }
+    if let Some((payload_type, value)) = value.trim().split_once(' ')
+        && let Ok(payload_type) = payload_type.parse()
+    {
+        list.push((payload_type, value.trim().to_owned()));
     }
     Ok(())
 }

@@ -215,10 +215,10 @@ fn check_request(request: &Request, limits: &Limits) -> Result<(), Fault> {
             return Err(("RFC 3261 §20.19: Expires", 400));
         }
     }
-    if let Some(date) = request.headers.text(&HeaderName::Date) {
-        if !date.trim_end().ends_with("GMT") {
-            return Err(("RFC 3261 §20.17: Date is not GMT", 400));
-        }
+    if let Some(date) = request.headers.text(&HeaderName::Date)
+        && !date.trim_end().ends_with("GMT")
+    {
+        return Err(("RFC 3261 §20.17: Date is not GMT", 400));
     }
     for contact in request.headers.values(&HeaderName::Contact) {
         if contact != "*"
