@@ -1,0 +1,195 @@
+"""The sentences in Russian. Names stay in the nominative, so no name has to be declined."""
+
+from typing import Final, assert_never
+
+from orchestrator.explain.names import Names
+from orchestrator.model import journal as j
+from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal
+from orchestrator.model.directory import DeviceKind
+from orchestrator.model.identifiers import PersonId
+
+
+def say(entry: j.Entry, names: Names) -> str:
+    """Tell one entry."""
+    match entry:
+        case j.CallArrived() | j.CallRouted() | j.CallAnswered() | j.CallTransferred() | j.CallEnded():
+            return _call(entry, names)
+        case j.DeviceSkipped() | j.DeviceRang() | j.DeviceFailed() | j.PersonNotReached() | j.LoopCut():
+            return _search(entry, names)
+        case j.TerminalReached(prompt=prompt):
+            return f"Никто не найден: звонящий слышит объявление «{prompt}»"
+        case j.LegFinished(leg=leg, by=by, status=status, media=media):
+            whose = f" ({found})" if (found := names.of_leg(leg, KINDS)) else ""
+            return f"Соединение закрыто{whose}: {ENDED_BY[by]}, SIP {status}{_quality(media)}"
+        case j.DeviceRegistered(device=device, source=source, transport=transport, user_agent=agent):
+            with_agent = f", {agent}" if agent else ""
+            return f"Устройство {device} в сети: {source} по {transport.upper()}{with_agent}"
+        case j.DeviceUnregistered(device=device, why=why):
+            return f"Устройство {device} не в сети: {GONE.get(why, why)}"
+        case j.TrunkChanged(trunk=trunk, registered=registered, status=status, reason=reason):
+            state = "зарегистрирован" if registered else "не зарегистрирован"
+            return f"Транк {trunk} {state}: {status} {reason}".rstrip()
+        case j.ConfigurationChanged(by=by, changes=changes):
+            return f"Конфигурацию изменяет {by}: {'; '.join(changes)}"
+        case j.CommandCompleted(kind=kind):
+            return f"Команда «{COMMANDS.get(kind, kind)}» выполнена"
+        case j.CommandFailed(kind=kind, code=code, detail=detail):
+            return f"Команда «{COMMANDS.get(kind, kind)}» не выполнена: {detail or code}"
+        case _:
+            assert_never(entry)
+
+
+def _call(
+    entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallTransferred | j.CallEnded, names: Names
+) -> str:
+    match entry:
+        case j.CallArrived(direction=direction, caller=who, called=called, command=command):
+            caller = names.of_party(who, KINDS, "неизвестный номер")
+            if command is not None:
+                return f"По команде: {caller} соединяется с {called}"
+            trunk = f", транк {who.trunk}" if who.trunk else ""
+            return f"{DIRECTIONS[direction]}: {caller} звонит на {called}{trunk}"
+        case j.CallRouted(to=to, because=because):
+            return f"{ROUTED.get(because, because)}: {_destination(to, names)}"
+        case j.CallAnswered(prompt=prompt) if prompt is not None:
+            return f"Отвечает объявление «{prompt}»"
+        case j.CallAnswered(answered_by=who, wait_ms=wait_ms):
+            return f"Ответ: {names.of_party(who, KINDS, 'вызванная сторона')}, ожидание {_seconds(wait_ms)}"
+        case j.CallTransferred(to=to, command=command):
+            return f"Перевод{' по команде' if command else ''}: {_destination(to, names)}"
+        case j.CallEnded(cause=cause, wait_ms=wait_ms, talk_ms=talk_ms, status=status, detail=detail):
+            answer = f", SIP {status}" if status else ""
+            more = f" ({detail})" if detail else ""
+            times = f"ожидание {_seconds(wait_ms)}, разговор {_seconds(talk_ms)}"
+            return f"Вызов завершён: {CAUSES[cause]}{answer}{more}; {times}"
+        case _:
+            assert_never(entry)
+
+
+def _search(
+    entry: j.DeviceSkipped | j.DeviceRang | j.DeviceFailed | j.PersonNotReached | j.LoopCut, names: Names
+) -> str:
+    match entry:
+        case j.DeviceSkipped(person=person, device=device, because=because):
+            which = names.of_device(device, KINDS)
+            return f"{names.of_person(person)}: {which} {DEVICE_STATES[because]}, пропущен без ожидания"
+        case j.DeviceRang(device=device, person=person, number=number):
+            if person is None:
+                return f"Вызывается {number}"
+            at = f" ({number})" if number else ""
+            return f"{names.of_person(person)}: звонит {names.of_device(device, KINDS) or 'устройство'}{at}"
+        case j.DeviceFailed(device=device, person=person, because=because, status=status, leg=leg):
+            who = names.of_leg(leg, KINDS) if person is None else f"{names.of_person(person)}:"
+            which = names.of_device(device, KINDS) if person is not None else ""
+            answer = f", SIP {status}" if status else ""
+            return " ".join(filter(None, (who, which, DEVICE_STATES[because]))) + answer
+        case j.PersonNotReached(person=person, because=because, next=following):
+            state = PERSON_STATES[because]
+            return f"{names.of_person(person)}: {state}; далее: {_destination(following, names)}"
+        case j.LoopCut(person=person, chain=chain):
+            path = " → ".join(names.of_person(p) for p in (*chain, person))
+            return f"Переадресация пошла по кругу ({path}); круг разорван"
+        case _:
+            assert_never(entry)
+
+
+def _destination(to: str, names: Names) -> str:
+    kind, _, rest = to.partition(":")
+    match kind:
+        case "person":
+            return names.of_person(PersonId(rest))
+        case "announcement":
+            return f"объявление «{rest}»"
+        case "outside":
+            return rest
+        case "terminal":
+            return "завершающее объявление"
+        case "nowhere":
+            return "никуда"
+        case _:
+            return to
+
+
+def _quality(media: MediaQuality | None) -> str:
+    if media is None or not media.codec:
+        return ""
+    mos = f", MOS {_decimal(media.mos)}" if media.mos is not None else ""
+    loss, jitter = _decimal(media.loss_percent), _decimal(media.jitter_ms)
+    return f"; {media.codec}{mos}, потери {loss} %, джиттер {jitter} мс"
+
+
+def _seconds(ms: int) -> str:
+    return f"{_decimal(ms / 1000)} с"
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.1f}".replace(".", ",")
+
+
+KINDS: Final = {
+    DeviceKind.DESK: "стационарный телефон",
+    DeviceKind.SOFTPHONE: "программный телефон",
+    DeviceKind.MOBILE: "мобильный телефон",
+    DeviceKind.HOME: "домашний телефон",
+}
+DIRECTIONS: Final = {
+    Direction.INTERNAL: "Внутренний вызов",
+    Direction.INBOUND: "Вызов извне",
+    Direction.OUTBOUND: "Вызов наружу",
+}
+ROUTED: Final = {
+    "extension": "Короткий номер, ведёт к адресату",
+    "number": "Номер компании, ведёт к адресату",
+    "emergency": "Экстренный номер, ведёт к адресату",
+    "outside": "Внешний номер, ведёт к адресату",
+    "unknown_number": "Такого номера ни у кого нет, ведёт",
+    "not_allowed": "Звонить на этот номер не разрешено, ведёт",
+    "transfer": "Перевод ведёт к адресату",
+}
+DEVICE_STATES: Final = {
+    Refusal.DO_NOT_DISTURB: "просит не беспокоить",
+    Refusal.OFFLINE: "не в сети",
+    Refusal.BUSY: "занят",
+    Refusal.DECLINED: "отклонил вызов",
+    Refusal.UNREACHABLE: "недоступен",
+    Refusal.NO_ANSWER: "не ответил",
+}
+PERSON_STATES: Final = {
+    Refusal.DO_NOT_DISTURB: "просьба не беспокоить",
+    Refusal.OFFLINE: "ни одного устройства в сети",
+    Refusal.BUSY: "занято",
+    Refusal.DECLINED: "вызов отклонён",
+    Refusal.UNREACHABLE: "связи нет",
+    Refusal.NO_ANSWER: "нет ответа",
+}
+ENDED_BY: Final = {
+    EndedBy.PEER: "трубку положила эта сторона",
+    EndedBy.US: "закрыла станция",
+    EndedBy.DEADLINE: "решение не принято вовремя",
+    EndedBy.TIMEOUT: "сеть не ответила",
+    EndedBy.MEDIA: "слишком долго не было звука",
+    EndedBy.SHUTDOWN: "станция остановлена",
+}
+CAUSES: Final = {
+    EndCause.CALLER_HUNG_UP: "звонивший положил трубку",
+    EndCause.CALLEE_HUNG_UP: "вызванный положил трубку",
+    EndCause.ABANDONED: "звонивший не дождался ответа",
+    EndCause.TERMINAL: "прозвучало завершающее объявление",
+    EndCause.REFUSED: "отказано",
+    EndCause.COMMAND: "завершён по команде",
+    EndCause.MEDIA_LOST: "пропал звук",
+    EndCause.DECISION_LATE: "решение не принято вовремя",
+    EndCause.NODE_FAILURE: "станция остановилась во время вызова",
+    EndCause.CRASHED: "внутренняя ошибка",
+}
+GONE: Final = {
+    "unregistered": "снял регистрацию",
+    "expired": "регистрация истекла",
+    "removed": "удалён из конфигурации",
+}
+COMMANDS: Final = {
+    "originate": "позвонить",
+    "hang_up": "завершить",
+    "hangup": "завершить",
+    "transfer": "перевести",
+}

@@ -1,0 +1,150 @@
+"""Every entry can be told in both languages, and a whole call reads as a story."""
+
+import re
+import typing
+from datetime import UTC, datetime, timedelta
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.explain import LANGUAGES, Names, english, russian, say, trace
+from orchestrator.model import journal as j
+from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal, Who
+from orchestrator.model.directory import Device, DeviceKind, OutsideDevice, Person, SipDevice
+from orchestrator.model.identifiers import (
+    E164,
+    CallId,
+    CommandId,
+    CompanyId,
+    DeviceId,
+    ExtensionNumber,
+    LegId,
+    PersonId,
+    PromptName,
+    TrunkId,
+)
+
+DESK = SipDevice(DeviceId("anna-desk"), DeviceKind.DESK, "anna-desk", "0" * 32)
+MOBILE = OutsideDevice(DeviceId("anna-mobile"), DeviceKind.MOBILE, E164("+79161234567"))
+ANNA = Person(PersonId("anna"), "Анна Иванова", ExtensionNumber("101"), (DESK, MOBILE))
+DEVICES: dict[DeviceId, Device] = {DESK.id: DESK, MOBILE.id: MOBILE}
+NAMES = Names({ANNA.id: ANNA}.get, DEVICES.get)
+CALL = CallId("c")
+START = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+def told(entries: list[j.Entry], language: typing.Literal["en", "ru"]) -> list[str]:
+    records = [
+        j.Record(CompanyId("demo"), 7 + i, START + timedelta(seconds=i), e) for i, e in enumerate(entries)
+    ]
+    sentences = trace(records, NAMES, language)
+    assert [s.number for s in sentences] == list(range(1, len(entries) + 1))
+    assert [s.after_s for s in sentences] == [float(i) for i in range(len(entries))]
+    return [s.text for s in sentences]
+
+
+STORY: list[j.Entry] = [
+    j.CallArrived(
+        CALL,
+        LegId(1),
+        Direction.INBOUND,
+        Who(trunk=TrunkId("carrier"), number="+74950000000"),
+        "+74951234501",
+    ),
+    j.CallRouted(CALL, "person:anna", "number", ANNA.id),
+    j.DeviceSkipped(CALL, ANNA.id, DESK.id, Refusal.OFFLINE),
+    j.DeviceRang(CALL, LegId(2), MOBILE.id, ANNA.id, "+79161234567"),
+    j.CallAnswered(CALL, LegId(2), Who(ANNA.id, MOBILE.id), 4200),
+    j.LegFinished(
+        CALL, LegId(2), EndedBy.PEER, 200, "", MediaQuality("PCMA", 1, 1, 0, 0.0, 1.25, None, 4.21)
+    ),
+    j.CallEnded(CALL, EndCause.CALLEE_HUNG_UP, 4200, 61000),
+]
+
+
+def test_a_call_reads_as_a_story_in_russian() -> None:
+    assert told(STORY, "ru") == [
+        "Вызов извне: +74950000000 звонит на +74951234501, транк carrier",
+        "Номер компании, ведёт к адресату: Анна Иванова (101)",
+        "Анна Иванова (101): стационарный телефон не в сети, пропущен без ожидания",
+        "Анна Иванова (101): звонит мобильный телефон (+79161234567)",
+        "Ответ: Анна Иванова (101), мобильный телефон, ожидание 4,2 с",
+        "Соединение закрыто (Анна Иванова (101), мобильный телефон): трубку положила эта сторона, SIP 200; "
+        "PCMA, MOS 4,2, потери 0,0 %, джиттер 1,2 мс",
+        "Вызов завершён: вызванный положил трубку; ожидание 4,2 с, разговор 61,0 с",
+    ]
+
+
+def test_a_call_reads_as_a_story_in_english() -> None:
+    assert told(STORY, "en") == [
+        "Call from outside: +74950000000 calls +74951234501, trunk carrier",
+        "A number of the company, it leads to: Анна Иванова (101)",
+        "Анна Иванова (101): desk phone is offline, skipped without waiting",
+        "Анна Иванова (101): ringing mobile at +79161234567",
+        "Answered: Анна Иванова (101), mobile, after 4.2 s",
+        "Connection with Анна Иванова (101), mobile ended: ended by that side, SIP 200; "
+        "PCMA, MOS 4.2, loss 0.0 %, jitter 1.2 ms",
+        "The call is over: the called party hung up; waited 4.2 s, talked 61.0 s",
+    ]
+
+
+QUALITY = st.none() | st.builds(
+    MediaQuality,
+    codec=st.sampled_from(["", "PCMA", "opus"]),
+    loss_percent=st.floats(0, 100),
+    jitter_ms=st.floats(0, 1000),
+    mos=st.none() | st.floats(1, 4.5),
+)
+PLACES = st.sampled_from(["person:anna", "outside:+7", "announcement:x", "nowhere", "terminal", "else"])
+SPECIAL = {"media": QUALITY, "to": PLACES, "next": PLACES}
+
+
+def any_entry() -> st.SearchStrategy[j.Entry]:
+    kinds: tuple[type[j.Entry], ...] = typing.get_args(j.Entry)
+    return st.sampled_from(kinds).flatmap(
+        lambda kind: st.builds(
+            kind, **{a.name: SPECIAL[a.name] for a in attrs.fields(kind) if a.name in SPECIAL}
+        )
+    )
+
+
+@given(entry=any_entry(), language=st.sampled_from(["en", "ru"]))
+def test_every_entry_can_be_told(entry: j.Entry, language: typing.Literal["en", "ru"]) -> None:
+    assert say(entry, NAMES, language)
+
+
+@pytest.mark.parametrize("kind", typing.get_args(j.Entry))
+def test_every_kind_of_entry_is_told_in_russian_letters(kind: type) -> None:
+    example = next(e for e in (*STORY, *OTHERS) if isinstance(e, kind))
+    assert re.search("[а-яё]", say(example, Names(), "ru"))
+    assert not re.search("[а-яё]", say(example, Names(), "en"))
+
+
+OTHERS: list[j.Entry] = [
+    j.DeviceFailed(CALL, LegId(2), DESK.id, ANNA.id, Refusal.BUSY, 486),
+    j.PersonNotReached(CALL, ANNA.id, Refusal.NO_ANSWER, "terminal"),
+    j.LoopCut(CALL, ANNA.id, (ANNA.id, PersonId("boris"))),
+    j.TerminalReached(CALL, PromptName("unavailable")),
+    j.CallTransferred(CALL, LegId(2), "person:boris", CommandId("x")),
+    j.DeviceRegistered(DESK.id, "192.0.2.1:5060", "udp", "baresip"),
+    j.DeviceUnregistered(DESK.id, "expired"),
+    j.TrunkChanged(TrunkId("carrier"), False, 403, "Forbidden"),
+    j.ConfigurationChanged("admin", ("person anna: extension 101 → 111",)),
+    j.CommandCompleted(CommandId("x"), "transfer"),
+    j.CommandFailed(CommandId("x"), "transfer", "not_found", ""),
+]
+
+
+def test_both_languages_know_every_word() -> None:
+    for table in ("KINDS", "DIRECTIONS", "ROUTED", "DEVICE_STATES", "PERSON_STATES", "ENDED_BY", "CAUSES"):
+        assert set(getattr(english, table)) == set(getattr(russian, table))
+    for table, words in {
+        "DEVICE_STATES": Refusal,
+        "CAUSES": EndCause,
+        "ENDED_BY": EndedBy,
+        "KINDS": DeviceKind,
+    }.items():
+        assert set(getattr(english, table)) == set(words)
+    assert set(LANGUAGES) == {"en", "ru"}
