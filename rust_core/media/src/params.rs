@@ -12,7 +12,7 @@ pub struct MediaParams {
     /// Where a far end behind NAT really is: the source address of its signalling, if that is not the address of `rtp`.
     /// With it, another source than `rtp` can be learned; with `None`, media come from `rtp` or not at all.
     pub behind_nat: Option<IpAddr>,
-    /// Sound, the preferred first. Of more than `MAX_TYPES` (with `events`) the rest is ignored.
+    /// Sound, the preferred first. Of more than `MAX_TYPES`, with `events`, the last are ignored.
     pub codecs: Vec<CodecParams>,
     /// Telephone events (RFC 4733), one per clock rate.
     pub events: Vec<CodecParams>,

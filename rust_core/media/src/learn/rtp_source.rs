@@ -1,0 +1,233 @@
+//! Learns the source of RTP.
+//!
+//! ```text
+//! not behind NAT ──────────────────────────────► Frozen(signalled)
+//! behind NAT ──► Open ── signalled one comes ──► Frozen(signalled)
+//!                  ├── 3 coherent packets ─────► Frozen(their source)
+//!                  └── 5 packets without ──────► Closed (the signalled one may still come)
+//! ```
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::usable;
+use crate::rtp::{RtpPacket, RtpTime, SeqNo};
+
+/// The source of one leg's RTP, between two changes of signalling.
+#[derive(Clone, Debug)]
+pub struct RtpSource {
+    signalled: SocketAddr,
+    behind_nat: Option<IpAddr>,
+    state: State,
+}
+
+/// What a packet taught.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lesson {
+    /// It comes from the known source.
+    Known,
+    /// Its source is known from now on: connect the socket to it.
+    Learned,
+    /// It comes from somebody else. Drop it.
+    Stranger,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Open { candidate: Option<Candidate>, seen: u8 },
+    Closed,
+    Frozen(SocketAddr),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    source: SocketAddr,
+    ssrc: u32,
+    sequence: SeqNo,
+    timestamp: RtpTime,
+    coherent: u8,
+}
+
+impl RtpSource {
+    /// `behind_nat` is the address where the signalling of a far end behind NAT comes from.
+    pub fn new(signalled: SocketAddr, behind_nat: Option<IpAddr>) -> Self {
+        let state = match (behind_nat, usable(signalled)) {
+            (None, Some(address)) => State::Frozen(address),
+            (None, None) => State::Closed,
+            (Some(_), _) => State::Open { candidate: None, seen: 0 },
+        };
+        Self { signalled, behind_nat, state }
+    }
+
+    /// Takes a packet whose payload type is one that was agreed.
+    pub fn handle_packet(&mut self, source: SocketAddr, packet: &RtpPacket<'_>) -> Lesson {
+        match &mut self.state {
+            State::Frozen(known) if *known == source => return Lesson::Known,
+            State::Frozen(_) => return Lesson::Stranger,
+            State::Open { .. } | State::Closed if source == self.signalled => {}
+            State::Open { candidate, seen } if self.behind_nat == Some(source.ip()) => {
+                let next = Candidate::after(candidate.as_ref(), source, packet);
+                *seen += 1;
+                if next.coherent < COHERENT_PACKETS {
+                    if *seen >= WINDOW_PACKETS {
+                        self.state = State::Closed;
+                    } else {
+                        *candidate = Some(next);
+                    }
+                    return Lesson::Stranger;
+                }
+            }
+            State::Open { .. } | State::Closed => return Lesson::Stranger,
+        }
+        self.state = State::Frozen(source);
+        Lesson::Learned
+    }
+
+    /// The source, once it is known.
+    pub fn known(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Frozen(source) => Some(source),
+            _ => None,
+        }
+    }
+
+    /// Where to send: the known source, or else the signalled one. `None` if that is no address.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        self.known().or_else(|| usable(self.signalled))
+    }
+}
+
+impl Candidate {
+    /// The candidate with this packet: the one before if it goes on coherently, or a new one.
+    fn after(before: Option<&Self>, source: SocketAddr, packet: &RtpPacket<'_>) -> Self {
+        let (ssrc, sequence, timestamp) = (packet.ssrc, packet.sequence, packet.timestamp);
+        let goes_on = before.filter(|candidate| {
+            candidate.source == source
+                && candidate.ssrc == ssrc
+                && (1..=MAX_STEP).contains(&sequence.distance_from(candidate.sequence))
+                && (0..MAX_STEP_TICKS).contains(&timestamp.ticks_since(candidate.timestamp))
+        });
+        let coherent = goes_on.map_or(1, |candidate| candidate.coherent + 1);
+        Self { source, ssrc, sequence, timestamp, coherent }
+    }
+}
+
+/// Packets of one stream from one source that make it plausible.
+const COHERENT_PACKETS: u8 = 3;
+
+/// Packets from behind the NAT among which they must be.
+const WINDOW_PACKETS: u8 = 5;
+
+/// From one packet to the next of a coherent stream, with loss.
+const MAX_STEP: i16 = 3;
+
+/// One second at 48 kHz: a stream may pause between words.
+const MAX_STEP_TICKS: i32 = 48_000;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SIGNALLED: &str = "10.0.0.5:4000";
+    const NAT: [u8; 4] = [203, 0, 113, 9];
+
+    fn packet(ssrc: u32, sequence: u16) -> RtpPacket<'static> {
+        RtpPacket {
+            marker: false,
+            payload_type: 0,
+            sequence: SeqNo(sequence),
+            timestamp: RtpTime(u32::from(sequence) * 160),
+            ssrc,
+            payload: &[],
+        }
+    }
+
+    fn behind_nat() -> RtpSource {
+        RtpSource::new(SIGNALLED.parse().unwrap(), Some(NAT.into()))
+    }
+
+    fn at_nat(port: u16) -> SocketAddr {
+        (NAT, port).into()
+    }
+
+    #[test]
+    fn without_nat_only_the_signalled_source_exists() {
+        let signalled = SIGNALLED.parse().unwrap();
+        let mut source = RtpSource::new(signalled, None);
+        for sequence in 0..100 {
+            let stranger = "10.0.0.5:4002".parse().unwrap();
+            assert_eq!(source.handle_packet(stranger, &packet(1, sequence)), Lesson::Stranger);
+        }
+        assert_eq!(source.handle_packet(signalled, &packet(1, 0)), Lesson::Known);
+    }
+
+    #[test]
+    fn behind_nat_three_coherent_packets_teach_and_freeze() {
+        let mut source = behind_nat();
+        let lessons = [7, 8, 10].map(|s| source.handle_packet(at_nat(9), &packet(1, s)));
+        assert_eq!(lessons, [Lesson::Stranger, Lesson::Stranger, Lesson::Learned]);
+        assert_eq!(source.destination(), Some(at_nat(9)));
+        let signalled = SIGNALLED.parse().unwrap();
+        assert_eq!(source.handle_packet(signalled, &packet(1, 11)), Lesson::Stranger);
+    }
+
+    #[test]
+    fn the_signalled_source_teaches_at_once_even_after_the_window() {
+        let mut source = behind_nat();
+        for _ in 0..20 {
+            source.handle_packet(at_nat(9), &packet(1, 3));
+        }
+        for sequence in 0..20 {
+            assert_eq!(source.handle_packet(at_nat(9), &packet(2, sequence)), Lesson::Stranger);
+        }
+        let signalled = SIGNALLED.parse().unwrap();
+        assert_eq!(source.destination(), Some(signalled));
+        assert_eq!(source.handle_packet(signalled, &packet(1, 1)), Lesson::Learned);
+    }
+
+    #[test]
+    fn an_address_on_hold_is_not_sent_to() {
+        let hold = RtpSource::new("0.0.0.0:4000".parse().unwrap(), None);
+        assert_eq!((hold.known(), hold.destination()), (None, None));
+    }
+
+    proptest! {
+        /// Whatever arrives, we send only to the signalled address or to a source behind the NAT that proved itself
+        /// within the window; and what is known never changes.
+        #[test]
+        fn nothing_is_sent_to_whom_we_do_not_know(
+            arrivals in prop::collection::vec((0u8..6, 0u32..2, 0u16..6), 0..40),
+        ) {
+            let signalled: SocketAddr = SIGNALLED.parse().unwrap();
+            let mut source = behind_nat();
+            let mut from_nat: Vec<(SocketAddr, u32, u16)> = Vec::new();
+            let mut frozen = None;
+            for (who, ssrc, sequence) in arrivals {
+                let from = match who {
+                    0 => signalled,
+                    1 | 2 => at_nat(1000 + u16::from(who)),
+                    other => ([198, 51, 100, other], 4000).into(),
+                };
+                let lesson = source.handle_packet(from, &packet(ssrc, sequence));
+                if from.ip() == IpAddr::from(NAT) {
+                    from_nat.push((from, ssrc, sequence));
+                }
+                if let Some(known) = frozen {
+                    prop_assert_eq!(source.known(), Some(known));
+                    prop_assert_eq!(lesson == Lesson::Known, from == known);
+                    continue;
+                }
+                frozen = source.known();
+                prop_assert_eq!(lesson == Lesson::Learned, frozen.is_some());
+                prop_assert_eq!(source.destination(), Some(frozen.unwrap_or(signalled)));
+                if let Some(known) = frozen.filter(|&known| known != signalled) {
+                    prop_assert!(from_nat.len() <= 5);
+                    let last: Vec<_> = from_nat.iter().rev().take(3).collect();
+                    prop_assert!(last.len() == 3 && last.iter().all(|seen| seen.0 == known && seen.1 == ssrc));
+                    prop_assert!(last[0].2 > last[1].2 && last[1].2 > last[2].2);
+                }
+            }
+        }
+    }
+}
