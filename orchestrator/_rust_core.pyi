@@ -184,7 +184,8 @@ class MediaReport:
 
 @final
 class IncomingCall:
-    """A new leg that waits for `ring`, `answer` or `reject`. Without any of them the default answer is given after the decision deadline."""
+    """A new leg that waits for `ring`, `answer` or `reject`. Without any of them the default answer is given
+    after the decision deadline."""
 
     @property
     def leg(self) -> int: ...

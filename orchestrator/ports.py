@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import Protocol
 
 from orchestrator.model.calls import Arrival, CallerId, DialTarget, LegEnd, Outcome
-from orchestrator.model.identifiers import BindingId, CallId, CommandId, CompanyId, DeviceId, LegId, PromptName
+from orchestrator.model.identifiers import (
+    BindingId,
+    CallId,
+    CommandId,
+    CompanyId,
+    DeviceId,
+    LegId,
+    PromptName,
+)
 from orchestrator.model.journal import Entry
 
 
