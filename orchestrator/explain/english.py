@@ -31,6 +31,8 @@ def say(entry: j.Entry, names: Names) -> str:
             return f"Trunk {trunk} {state}: {status} {reason}".rstrip()
         case j.ConfigurationChanged(by=by, changes=changes):
             return f"{by} changed the configuration: {'; '.join(changes)}"
+        case j.CommandAccepted(kind=kind, by=by):
+            return f"{by} gave the command “{kind}”"
         case j.CommandCompleted(kind=kind):
             return f"The command “{kind}” was carried out"
         case j.CommandFailed(kind=kind, code=code, detail=detail):

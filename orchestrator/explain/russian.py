@@ -31,6 +31,8 @@ def say(entry: j.Entry, names: Names) -> str:
             return f"Транк {trunk} {state}: {status} {reason}".rstrip()
         case j.ConfigurationChanged(by=by, changes=changes):
             return f"Конфигурацию изменяет {by}: {'; '.join(changes)}"
+        case j.CommandAccepted(kind=kind, by=by):
+            return f"Команду «{COMMANDS.get(kind, kind)}» даёт {by}"
         case j.CommandCompleted(kind=kind):
             return f"Команда «{COMMANDS.get(kind, kind)}» выполнена"
         case j.CommandFailed(kind=kind, code=code, detail=detail):

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal, Who
 from orchestrator.model.identifiers import (
+    E164,
     CallId,
     CommandId,
     CompanyId,
@@ -43,6 +44,8 @@ class CallRouted:
     because: str
     """A stable word: "extension", "number", "emergency", "outside", "unknown_number", "not_allowed", "transfer"."""
     person: PersonId | None = None
+    number: E164 | None = None
+    """The company's own public number that was dialled, if it was one."""
 
 
 @frozen
@@ -189,6 +192,17 @@ class ConfigurationChanged:
 
 
 @frozen
+class CommandAccepted:
+    """Somebody gave a command; exactly one `CommandCompleted` or `CommandFailed` follows, even over a crash."""
+
+    command: CommandId
+    kind: str
+    """"originate", "hang_up" or "transfer"."""
+    by: str
+    call: CallId | None = None
+
+
+@frozen
 class CommandCompleted:
     """A command did what it was asked."""
 
@@ -225,6 +239,7 @@ Entry = (
     | DeviceUnregistered
     | TrunkChanged
     | ConfigurationChanged
+    | CommandAccepted
     | CommandCompleted
     | CommandFailed
 )

@@ -132,6 +132,7 @@ OTHERS: list[j.Entry] = [
     j.DeviceUnregistered(DESK.id, "expired"),
     j.TrunkChanged(TrunkId("carrier"), False, 403, "Forbidden"),
     j.ConfigurationChanged("admin", ("person anna: extension 101 → 111",)),
+    j.CommandAccepted(CommandId("x"), "transfer", "crm"),
     j.CommandCompleted(CommandId("x"), "transfer"),
     j.CommandFailed(CommandId("x"), "transfer", "not_found", ""),
 ]
