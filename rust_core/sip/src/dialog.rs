@@ -63,8 +63,16 @@ impl Identity<'_> {
     }
 }
 
-/// ACK and BYE for a 2xx that nobody waits for any more: a late fork, or one that crossed our CANCEL.
-pub(crate) fn farewell(response: &Response) -> Option<(Request, Request)> {
+/// What ends a 2xx that nobody waits for any more: a late fork, or one that crossed our CANCEL.
+pub(crate) struct Farewell {
+    pub(crate) ack: Request,
+    pub(crate) bye: Request,
+    /// Where both go.
+    pub(crate) flow: Flow,
+}
+
+/// ACK and BYE for such a 2xx, which came over `flow`. `None` if it lacks what a dialog needs.
+pub(crate) fn farewell(flow: Flow, trunk: Option<&Trunk>, response: &Response) -> Option<Farewell> {
     let text = |name| response.headers.text(&name);
     let (target, routes) = (contact_of(&response.headers)?, routes_of_response(response));
     let cseq = response.cseq()?.number;
@@ -75,7 +83,17 @@ pub(crate) fn farewell(response: &Response) -> Option<(Request, Request)> {
         to: text(HeaderName::To)?,
         call_id: text(HeaderName::CallId)?,
     };
-    Some((identity.request(Method::Ack, cseq), identity.request(Method::Bye, cseq + 1)))
+    Some(Farewell {
+        ack: identity.request(Method::Ack, cseq),
+        bye: identity.request(Method::Bye, cseq.saturating_add(1)),
+        flow: next_hop(flow, trunk, &routes, &target),
+    })
+}
+
+/// The tag of a From or To value, "" without one.
+pub(crate) fn tag_of(value: Option<&Bytes>) -> String {
+    let address = value.and_then(|value| Address::parse(value));
+    address.and_then(|address| address.tag()).unwrap_or("").to_owned()
 }
 
 /// The address of the first Contact.

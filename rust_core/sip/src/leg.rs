@@ -21,6 +21,8 @@ pub(crate) struct Leg {
     pub(crate) local: String,
     /// Value of their To (or From), with tag once known.
     pub(crate) remote: String,
+    /// That tag; `None` while a dialled leg may still be answered by any fork.
+    pub(crate) remote_tag: Option<String>,
     /// Where they want requests (their Contact).
     pub(crate) remote_target: String,
     pub(crate) routes: Vec<String>,
@@ -46,13 +48,12 @@ pub(crate) struct Leg {
     pub(crate) client: Option<u64>,
     /// Our 2xx that waits for its ACK.
     pub(crate) unacknowledged: Option<Unacknowledged>,
-    /// Our ACK, for every repetition of their 2xx.
-    pub(crate) ack: Option<Bytes>,
-    /// An answer that came before the final one, should that have none.
-    pub(crate) early_answer: Option<Bytes>,
+    /// An answer that came before the final one, should that have none: with the tag of the fork that gave it.
+    pub(crate) early_answer: Option<(String, Bytes)>,
+    /// Why we leave, for the Reason header of a CANCEL or BYE that has to wait.
+    pub(crate) reason: Option<String>,
     /// How often the INVITE was sent with credentials.
     pub(crate) authorized: u8,
-    pub(crate) answered: bool,
     /// Whether its ringing has been told.
     pub(crate) rings: bool,
     /// Key of the merged-request table, for incoming ones.
@@ -90,6 +91,39 @@ pub(crate) struct Unacknowledged {
 }
 
 impl Leg {
+    /// A leg of which nothing is known yet.
+    pub(crate) fn new(id: LegId, flow: Flow) -> Self {
+        Self {
+            id,
+            state: LegState::Calling,
+            call_id: String::new(),
+            local_tag: String::new(),
+            local: String::new(),
+            remote: String::new(),
+            remote_tag: None,
+            remote_target: String::new(),
+            routes: Vec::new(),
+            flow,
+            local_cseq: 0,
+            remote_cseq: None,
+            contact_user: String::new(),
+            trunk: None,
+            session: None,
+            offered: Vec::new(),
+            offer: None,
+            agreed: None,
+            invite: None,
+            server: None,
+            client: None,
+            unacknowledged: None,
+            early_answer: None,
+            reason: None,
+            authorized: 0,
+            rings: false,
+            merge_key: None,
+        }
+    }
+
     /// The codecs that another leg should be offered to be relayed to this one.
     pub(crate) fn speakable(&self) -> Vec<Codec> {
         match &self.agreed {

@@ -14,6 +14,8 @@ pub(crate) struct Place {
     pub(crate) flow: Flow,
     pub(crate) user_agent: String,
     pub(crate) expires_at: Instant,
+    /// When its timer looks at it: not after `expires_at`. A refresh leaves the timer alone.
+    pub(crate) armed_at: Instant,
     pub(crate) call_id: String,
     pub(crate) cseq: u32,
     pub(crate) path: Vec<String>,
@@ -54,6 +56,17 @@ pub(crate) enum Change {
     OutOfOrder,
 }
 
+/// What has become of a place whose time may have come.
+#[derive(Clone, Debug)]
+pub(crate) enum Expiry {
+    /// It is forgotten; whose it was.
+    Over(Arc<Account>),
+    /// It was refreshed, and lasts until then.
+    At(Instant),
+    /// It went before.
+    Unknown,
+}
+
 /// Accounts and their places.
 #[derive(Debug, Default)]
 pub(crate) struct Registrar {
@@ -65,6 +78,8 @@ pub(crate) struct Registrar {
     owners: HashMap<u64, Arc<Account>>,
     /// Places by connection, to take back when it breaks.
     by_connection: HashMap<u64, Vec<u64>>,
+    /// Places that wait for a timer.
+    unarmed: Vec<(u64, Instant)>,
     next_id: u64,
     sha256_share: f64,
 }
@@ -137,8 +152,9 @@ impl Registrar {
             (Some(one), Some(other)) => one == other,
             _ => place.contact == wish.contact,
         };
-        let is_old = |p: &Place| p.call_id == asked.call_id && asked.cseq <= p.cseq;
-        if wishes.iter().any(|wish| places.iter().any(|place| same(place, wish) && is_old(place))) {
+        let is_stale = |place: &Place| is_stale(place, asked);
+        if wishes.iter().any(|wish| places.iter().any(|place| same(place, wish) && is_stale(place)))
+        {
             return Change::OutOfOrder;
         }
         let (mut changed, mut removed, mut refreshed) = (false, false, false);
@@ -158,6 +174,11 @@ impl Registrar {
                 _ => changed = true,
             }
             let id = old.map_or_else(|| self.take_id(), |old| old.id);
+            let expires_at = now + wish.expires;
+            let armed_at = old.map(|old| old.armed_at).filter(|armed_at| *armed_at <= expires_at);
+            if armed_at.is_none() {
+                self.unarmed.push((id, expires_at));
+            }
             self.put_place(
                 account,
                 Place {
@@ -165,7 +186,8 @@ impl Registrar {
                     contact: wish.contact.clone(),
                     flow: asked.flow,
                     user_agent: asked.user_agent.clone(),
-                    expires_at: now + wish.expires,
+                    expires_at,
+                    armed_at: armed_at.unwrap_or(expires_at),
                     call_id: asked.call_id.clone(),
                     cseq: asked.cseq,
                     path: asked.path.clone(),
@@ -182,8 +204,12 @@ impl Registrar {
     }
 
     /// Takes all places back (`Contact: *`).
-    pub(crate) fn clear(&mut self, account: &Account) -> Change {
-        let ids: Vec<u64> = self.places_of(account).iter().map(|place| place.id).collect();
+    pub(crate) fn clear(&mut self, account: &Account, asked: &Asked) -> Change {
+        let places = self.places_of(account);
+        if places.iter().any(|place| is_stale(place, asked)) {
+            return Change::OutOfOrder;
+        }
+        let ids: Vec<u64> = places.iter().map(|place| place.id).collect();
         if ids.is_empty() {
             return Change::Nothing;
         }
@@ -191,12 +217,19 @@ impl Registrar {
         Change::Removed
     }
 
-    /// Takes over a place of an earlier run.
-    pub(crate) fn restore(&mut self, account: &Arc<Account>, mut place: Place) -> u64 {
+    /// Takes over a place of an earlier run, unless the device has come back there by itself.
+    pub(crate) fn restore(&mut self, account: &Arc<Account>, mut place: Place) {
+        if self.places_of(account).iter().any(|known| known.contact == place.contact) {
+            return;
+        }
         place.id = self.take_id();
-        let id = place.id;
+        self.unarmed.push((place.id, place.armed_at));
         self.put_place(account, place);
-        id
+    }
+
+    /// A place that needs a timer, and when.
+    pub(crate) fn poll_unarmed(&mut self) -> Option<(u64, Instant)> {
+        self.unarmed.pop()
     }
 
     pub(crate) fn places_of(&self, account: &Account) -> &[Place] {
@@ -209,28 +242,32 @@ impl Registrar {
         Some((self.places_of(account).iter().find(|place| place.id == id)?, account))
     }
 
-    /// Forgets a place if its time has come; whose it was.
-    pub(crate) fn expire(&mut self, now: Instant, id: u64) -> Option<Arc<Account>> {
-        let (place, account) = self.place(id)?;
-        if place.expires_at > now {
-            return None;
+    /// Forgets a place if its time has come.
+    pub(crate) fn expire(&mut self, now: Instant, id: u64) -> Expiry {
+        let Some(account) = self.owners.get(&id).cloned() else { return Expiry::Unknown };
+        let places = self.places.get_mut(&device_key(&account));
+        let place = places.and_then(|places| places.iter_mut().find(|place| place.id == id));
+        match place {
+            Some(place) if place.expires_at > now => {
+                place.armed_at = place.expires_at;
+                Expiry::At(place.expires_at)
+            }
+            _ => {
+                self.remove_place(id);
+                Expiry::Over(account)
+            }
         }
-        let account = account.clone();
-        self.remove_place(id);
-        Some(account)
     }
 
     /// Forgets what was registered over a connection; whose that was.
     pub(crate) fn connection_closed(&mut self, connection: u64) -> Vec<Arc<Account>> {
-        let ids = self.by_connection.remove(&connection).unwrap_or_default();
-        let mut accounts = Vec::new();
-        for id in ids {
-            let is_over_it =
-                self.place(id).is_some_and(|(place, _)| place.flow.connection == Some(connection));
-            if is_over_it {
-                accounts.extend(self.owners.get(&id).cloned());
-                self.remove_place(id);
+        let mut accounts: Vec<Arc<Account>> = Vec::new();
+        for id in self.by_connection.get(&connection).cloned().unwrap_or_default() {
+            let owner = self.owners.get(&id);
+            if let Some(owner) = owner.filter(|o| !accounts.iter().any(|a| Arc::ptr_eq(a, o))) {
+                accounts.push(owner.clone());
             }
+            self.remove_place(id);
         }
         accounts
     }
@@ -262,15 +299,12 @@ impl Registrar {
     }
 
     fn put_place(&mut self, account: &Arc<Account>, place: Place) {
+        self.remove_place(place.id);
         if let Some(connection) = place.flow.connection {
-            let ids = self.by_connection.entry(connection).or_default();
-            if !ids.contains(&place.id) {
-                ids.push(place.id);
-            }
+            self.by_connection.entry(connection).or_default().push(place.id);
         }
         self.owners.insert(place.id, account.clone());
         let places = self.places.entry(device_key(account)).or_default();
-        places.retain(|other| other.id != place.id);
         places.push(place);
         if places.len() > account.max_bindings.max(1) {
             let oldest = places[0].id;
@@ -281,13 +315,25 @@ impl Registrar {
     fn remove_place(&mut self, id: u64) {
         let Some(account) = self.owners.remove(&id) else { return };
         let key = device_key(&account);
-        if let Some(places) = self.places.get_mut(&key) {
-            places.retain(|place| place.id != id);
-            if places.is_empty() {
-                self.places.remove(&key);
+        let Some(places) = self.places.get_mut(&key) else { return };
+        let Some(at) = places.iter().position(|place| place.id == id) else { return };
+        let place = places.remove(at);
+        if places.is_empty() {
+            self.places.remove(&key);
+        }
+        let Some(connection) = place.flow.connection else { return };
+        if let Some(ids) = self.by_connection.get_mut(&connection) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_connection.remove(&connection);
             }
         }
     }
+}
+
+/// An older request than the one that made the place (RFC 3261 §10.3 step 7).
+fn is_stale(place: &Place, asked: &Asked) -> bool {
+    place.call_id == asked.call_id && asked.cseq <= place.cseq
 }
 
 fn device_key(account: &Account) -> (String, String) {

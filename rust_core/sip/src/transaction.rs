@@ -1,12 +1,14 @@
 //! The four transaction machines of RFC 3261 §17 with the Accepted state of RFC 6026, as data.
 //!
-//! A transaction keeps its key and one serialised message. `endpoint/transactions.rs` moves it.
+//! A transaction keeps its key and one serialised message. `endpoint/*_transactions.rs` move it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::endpoint::{Flow, LegId};
+use crate::endpoint::{Flow, LegId, Trunk};
+use crate::trunk::TrunkKey;
 use crate::wire::{Address, HeaderName, Method, Request, Via};
 
 /// We were asked.
@@ -46,10 +48,14 @@ pub(crate) struct ClientTransaction {
     pub(crate) state: ClientState,
     /// The request while it may be repeated; then, of an INVITE, its ACK.
     pub(crate) bytes: Bytes,
-    /// The INVITE while its ACK or CANCEL may have to be made from it.
-    pub(crate) invite: Option<Box<Request>>,
+    /// The request while an ACK, a CANCEL or a repetition with credentials may have to be made from it.
+    pub(crate) request: Option<Box<Request>>,
+    /// Our ACKs of 2xx by their To tag: one of each fork that answered.
+    pub(crate) acks: Vec<Acknowledged>,
     /// Timer A or E.
     pub(crate) pause: Duration,
+    /// When it was sent first.
+    pub(crate) started: Instant,
     /// When it is over without an answer, or forgotten after one.
     pub(crate) until: Instant,
     pub(crate) owner: Owner,
@@ -68,14 +74,24 @@ pub(crate) enum ClientState {
 }
 
 /// Whom the answer concerns.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Owner {
     /// The INVITE of a dialled leg.
     Dial(LegId),
     /// The registration at a trunk: company, trunk.
-    Registration(String, String),
-    /// Nobody: BYE, CANCEL.
+    Registration(TrunkKey),
+    /// A BYE to a trunk, which may challenge it once.
+    Bye(Arc<Trunk>),
+    /// Nobody: other BYEs, CANCEL.
     Nobody,
+}
+
+/// The ACK of one 2xx, sent again whenever that 2xx comes again.
+#[derive(Debug)]
+pub(crate) struct Acknowledged {
+    pub(crate) tag: String,
+    pub(crate) flow: Flow,
+    pub(crate) ack: Bytes,
 }
 
 /// What finds a server transaction (RFC 3261 §17.2.3). ACK finds the one of its INVITE.

@@ -15,7 +15,7 @@ pub(crate) type TrunkKey = (String, String);
 #[derive(Debug, Default)]
 pub(crate) struct Trunks {
     trunks: HashMap<TrunkKey, Arc<Trunk>>,
-    /// Trunks by the addresses they call from, and by nothing where only a network is known.
+    /// Trunks by the single addresses that they call from; whole networks are searched.
     by_address: HashMap<IpAddr, Vec<TrunkKey>>,
     networks: Vec<(IpAddr, u8, TrunkKey)>,
     registrations: HashMap<TrunkKey, Registration>,
@@ -104,18 +104,16 @@ impl Trunks {
     pub(crate) fn of_source(&self, source: IpAddr, user: Option<&str>) -> Option<&Arc<Trunk>> {
         let source = source.to_canonical();
         let exact = self.by_address.get(&source).map_or(&[][..], Vec::as_slice);
-        let trunks = || exact.iter().filter_map(|key| self.trunks.get(key));
-        if let Some(named) = user.and_then(|user| trunks().find(|trunk| trunk.contact_user == user))
-        {
-            return Some(named);
+        let networks = self.networks.iter().filter(|(net, len, _)| contains(*net, *len, source));
+        let keys = exact.iter().chain(networks.map(|(.., key)| key));
+        let mut first = None;
+        for trunk in keys.filter_map(|key| self.trunks.get(key)) {
+            if user == Some(trunk.contact_user.as_str()) {
+                return Some(trunk);
+            }
+            first = first.or(Some(trunk));
         }
-        trunks().next().or_else(|| {
-            let inside = self
-                .networks
-                .iter()
-                .find(|(network, length, _)| contains(*network, *length, source));
-            inside.and_then(|(.., key)| self.trunks.get(key))
-        })
+        first
     }
 
     pub(crate) fn all_registering(&self) -> Vec<Arc<Trunk>> {
@@ -174,7 +172,15 @@ impl Trunks {
                 self.by_address.entry(address.ip().to_canonical()).or_default().push(key.clone());
             }
             for &(network, length) in &trunk.sources {
-                self.networks.push((network, length, key.clone()));
+                let is_one = u32::from(length) >= if network.is_ipv4() { 32 } else { 128 };
+                if is_one {
+                    let same = self.by_address.entry(network.to_canonical()).or_default();
+                    if !same.contains(&key) {
+                        same.push(key.clone());
+                    }
+                } else {
+                    self.networks.push((network, length, key.clone()));
+                }
             }
         }
     }

@@ -36,7 +36,7 @@ pub(crate) const T4: Duration = Duration::from_secs(5);
 /// 64·T1: timers B, F, H, J, L, M.
 pub(crate) const TRANSACTION_LIFE: Duration = Duration::from_secs(32);
 /// An INVITE that only ever gets provisional answers ends after this (timer C, RFC 3261 §16.6).
-pub(crate) const RING_LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const RING_LIMIT: Duration = Duration::from_secs(180);
 /// Transactions at once of each kind; beyond them requests are refused without state.
 pub(crate) const MAX_TRANSACTIONS: usize = 400_000;
 /// Sources whose malformed messages are counted one by one.

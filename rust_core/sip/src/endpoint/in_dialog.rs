@@ -5,11 +5,11 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::config::T1;
-use super::invite_server::{reason_text, sdp_body};
-use super::requests::{allow, reason_phrase, to_tag};
+use super::incoming::{reason_text, sdp_body};
+use super::requests::{allow, reason_phrase, to_tag, unsupported};
 use super::{EndedBy, Endpoint, Event, Flow, LegId};
 use crate::dialog;
-use crate::leg::{LegState, Unacknowledged};
+use crate::leg::{Leg, LegState, Unacknowledged};
 use crate::offer_answer::{Codec, Direction, SessionDescription, accept_answer, answer, offer};
 use crate::wire::{HeaderName, Method, Request};
 
@@ -22,10 +22,16 @@ impl Endpoint {
         request: Request,
     ) {
         let call_id = request.headers.text(&HeaderName::CallId);
-        let Some(id) = to_tag(&request).and_then(|tag| self.leg_of_tag(&tag, call_id)) else {
-            return self.refuse(reply, &request, 481, "", &[]);
+        let found = to_tag(&request).and_then(|tag| self.leg_of_tag(&tag, call_id));
+        let from = dialog::tag_of(request.headers.line(&HeaderName::From));
+        // Another fork of our INVITE shares our tag but is not who we talk to.
+        let is_theirs = |leg: &&mut Leg| {
+            (leg.remote_tag.is_none() || leg.remote_tag.as_deref() == Some(from.as_str()))
+                && (leg.state != LegState::Leaving || request.method == Method::Bye)
         };
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let leg = found.and_then(|id| self.legs.get_mut(&id)).filter(is_theirs);
+        let Some(leg) = leg else { return self.refuse(reply, &request, 481, "", &[]) };
+        let id = leg.id;
         let number = request.cseq().map(|cseq| cseq.number);
         if leg.remote_cseq.is_some() && number <= leg.remote_cseq {
             return self.refuse(
@@ -40,6 +46,11 @@ impl Endpoint {
         let Some(server) = self.open_server(reply, &request) else {
             return self.refuse(reply, &request, 503, "", &[]);
         };
+        if request.method != Method::Bye
+            && let Some((status, extra)) = unsupported(&request)
+        {
+            return self.respond_plainly(now, server, &request, status, &extra);
+        }
         match request.method {
             Method::Bye => self.on_bye(now, id, server, &request),
             Method::Invite | Method::Update => self.on_reoffer(now, flow, id, server, &request),
@@ -71,18 +82,14 @@ impl Endpoint {
     fn on_bye(&mut self, now: Instant, id: LegId, server: u64, bye: &Request) {
         self.respond_plainly(now, server, bye, 200, &[]);
         let Some(leg) = self.legs.get(&id) else { return };
-        let client =
-            leg.client.filter(|_| matches!(leg.state, LegState::Calling | LegState::Proceeding));
+        let is_dialling = matches!(leg.state, LegState::Calling | LegState::Proceeding);
         let reason = reason_text(bye);
         if leg.invite.is_some() {
             // RFC 3261 §15.1.2: a BYE on an early dialog ends its INVITE too.
             self.refuse_leg(now, id, 487, "", None);
         }
         self.end_leg(now, id, 200, EndedBy::Peer, &reason);
-        match client {
-            Some(client) => self.send_cancel(now, client),
-            None => self.drop_leg(id),
-        }
+        if is_dialling { self.withdraw_invite(now, id) } else { self.drop_leg(id) }
     }
 
     /// A re-INVITE or UPDATE: hold, resume, another address, or just a sign of life.
@@ -93,11 +100,11 @@ impl Endpoint {
         if leg.unacknowledged.is_some() || is_early && (is_invite || !request.body.is_empty()) {
             return self.respond_plainly(now, server, request, 491, &[]);
         }
-        let (Some(session), Some(agreed)) = (leg.session, leg.agreed.clone()) else {
+        let (Some(session), true) = (leg.session, leg.agreed.is_some()) else {
             return self.respond_plainly(now, server, request, 488, &[]);
         };
         let mut response = request.response(200, reason_phrase(200), None);
-        let mut our_offer = None;
+        let (mut our_offer, mut changed) = (None, None);
         if request.body.is_empty() {
             if is_invite {
                 let codecs = leg.speakable();
@@ -116,17 +123,17 @@ impl Endpoint {
                 return self.respond_plainly(now, server, request, 488, &[]);
             };
             response.body = body.into();
-            if new != agreed {
-                leg.agreed = Some(new.clone());
-                self.tell_media(now, id, new);
-            }
+            leg.agreed = Some(new.clone());
+            changed = Some(new);
         }
-        let Some(leg) = self.legs.get_mut(&id) else { return };
         if let Some(target) = dialog::contact_of(&request.headers) {
             leg.remote_target = target;
         }
         if leg.trunk.is_none() {
             leg.flow = flow;
+        }
+        if let Some(new) = changed {
+            self.tell_media(now, id, new);
         }
         let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
         response.headers.push(HeaderName::Contact, contact);
@@ -155,7 +162,7 @@ impl Endpoint {
         let theirs = SessionDescription::parse(body).ok();
         let new =
             theirs.and_then(|theirs| accept_answer(offered, Direction::SendRecv, &theirs).ok());
-        if let Some(new) = new.filter(|new| leg.agreed.as_ref() != Some(new)) {
+        if let Some(new) = new {
             leg.agreed = Some(new.clone());
             self.tell_media(now, id, new);
         }

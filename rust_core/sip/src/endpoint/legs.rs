@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::config::{T1, TRANSACTION_LIFE};
 use super::requests::reason_phrase;
-use super::{Due, EndedBy, Endpoint, Event, LegEnd, LegId};
+use super::{Due, EndedBy, Endpoint, Event, LegEnd, LegId, Trunk};
 use crate::dialog;
 use crate::leg::{Leg, LegState, Unacknowledged};
 use crate::offer_answer::Agreed;
-use crate::transaction::Owner;
+use crate::transaction::{ClientState, Owner};
 use crate::wire::{HeaderName, Method};
 
 impl Endpoint {
@@ -21,7 +21,8 @@ impl Endpoint {
         reason: &str,
         by: EndedBy,
     ) {
-        let Some(leg) = self.legs.get(&id) else { return };
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.reason = reason_header(status, reason);
         match leg.state {
             LegState::Leaving => {}
             LegState::Undecided | LegState::Ringing => {
@@ -30,35 +31,22 @@ impl Endpoint {
                 self.end_leg(now, id, status, by, reason);
                 self.drop_leg(id);
             }
-            LegState::Accepted => {
-                // RFC 3261 §15: no BYE before the ACK, or before it is too late for one.
-                self.end_leg(now, id, 200, by, reason);
-                self.leave(id);
-            }
+            // RFC 3261 §15: no BYE before the ACK, or before it is too late for one.
+            LegState::Accepted => self.end_leg(now, id, 200, by, reason),
             LegState::Calling | LegState::Proceeding => {
-                let (client, is_proceeding) = (leg.client, leg.state == LegState::Proceeding);
-                self.end_leg(now, id, 487, by, reason);
-                self.leave(id);
-                if let Some(client) = client {
-                    if let Some(transaction) = self.clients.get_mut(&(client, false)) {
-                        // Somebody who rings and answers neither CANCEL nor INVITE is forgotten after 64·T1.
-                        transaction.until = now + TRANSACTION_LIFE;
-                    }
-                    self.timers.set(now + TRANSACTION_LIFE, Due::ClientEnd((client, false)));
-                    if is_proceeding {
-                        self.send_cancel(now, client);
-                    }
-                }
+                let status = if by == EndedBy::Timeout { status } else { 487 };
+                self.end_leg(now, id, status, by, reason);
+                self.withdraw_invite(now, id);
             }
             LegState::Confirmed => {
-                self.send_bye(now, id, reason);
+                self.send_bye(now, id);
                 self.end_leg(now, id, 200, by, reason);
                 self.drop_leg(id);
             }
         }
     }
 
-    /// Tells the end of a leg: once, whatever happens after it.
+    /// Tells the end of a leg: once, whatever happens after it. The leg stays for what the network still owes it.
     pub(super) fn end_leg(
         &mut self,
         now: Instant,
@@ -67,10 +55,10 @@ impl Endpoint {
         by: EndedBy,
         reason: &str,
     ) {
-        let Some(leg) = self.legs.get(&id) else { return };
-        if leg.state == LegState::Leaving {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.state != LegState::Leaving) else {
             return;
-        }
+        };
+        leg.state = LegState::Leaving;
         if let Some(trunk) = leg.trunk.clone() {
             self.trunks.leave(&trunk);
         }
@@ -80,13 +68,6 @@ impl Endpoint {
         self.tell(now, Event::Ended(id, LegEnd { status, by, reason: reason.to_owned() }));
     }
 
-    /// Tells what a leg speaks from now on.
-    pub(super) fn tell_media(&mut self, now: Instant, id: LegId, agreed: Agreed) {
-        if let Some(source) = self.legs.get(&id).map(|leg| leg.flow.peer.ip()) {
-            self.tell(now, Event::MediaAgreed(id, Box::new(agreed), source));
-        }
-    }
-
     /// Forgets a leg whose end has been told.
     pub(super) fn drop_leg(&mut self, id: LegId) {
         if let Some(key) = self.legs.remove(&id).and_then(|leg| leg.merge_key) {
@@ -94,31 +75,49 @@ impl Endpoint {
         }
     }
 
-    fn leave(&mut self, id: LegId) {
-        if let Some(leg) = self.legs.get_mut(&id) {
-            leg.state = LegState::Leaving;
+    /// Tells what a leg speaks from now on.
+    pub(super) fn tell_media(&mut self, now: Instant, id: LegId, agreed: Agreed) {
+        if let Some(source) = self.legs.get(&id).map(|leg| leg.flow.peer.ip()) {
+            self.tell(now, Event::MediaAgreed(id, Box::new(agreed), source));
         }
     }
 
-    /// Whether only the network keeps the leg of this transaction.
-    pub(super) fn is_leaving(&self, owner: &Owner) -> bool {
-        match owner {
-            Owner::Dial(id) => self.legs.get(id).is_none_or(|leg| leg.state == LegState::Leaving),
-            Owner::Registration(..) | Owner::Nobody => true,
+    /// Whether somebody still waits for what becomes of this leg.
+    pub(super) fn is_wanted(&self, id: LegId) -> bool {
+        self.legs.get(&id).is_some_and(|leg| leg.state != LegState::Leaving)
+    }
+
+    /// CANCEL for the INVITE of a leg that leaves: now, or with its first provisional answer (RFC 3261 §9.1).
+    pub(super) fn withdraw_invite(&mut self, now: Instant, id: LegId) {
+        let Some(leg) = self.legs.get(&id) else { return };
+        let (client, reason) = (leg.client, leg.reason.clone());
+        let Some(client) = client else { return self.drop_leg(id) };
+        let Some(transaction) = self.clients.get_mut(&(client, false)) else {
+            return self.drop_leg(id);
+        };
+        // Somebody who rings and answers neither CANCEL nor INVITE is forgotten after 64·T1.
+        transaction.until = now + TRANSACTION_LIFE;
+        let is_proceeding = transaction.state == ClientState::Proceeding;
+        self.timers.set(now + TRANSACTION_LIFE, Due::ClientEnd((client, false)));
+        if is_proceeding {
+            self.send_cancel(now, client, reason.as_deref());
         }
     }
 
-    pub(super) fn send_bye(&mut self, now: Instant, id: LegId, reason: &str) {
+    /// BYE with the reason that the leg has for leaving.
+    pub(super) fn send_bye(&mut self, now: Instant, id: LegId) {
+        let user_agent = self.config.user_agent.clone();
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let mut bye = dialog::request(leg, Method::Bye);
-        if !reason.is_empty() {
-            let text = reason.replace(['"', '\\'], "'");
-            bye.headers.push(HeaderName::Reason, format!("SIP;cause=200;text=\"{text}\""));
+        if let Some(reason) = leg.reason.take() {
+            bye.headers.push(HeaderName::Reason, reason);
         }
+        bye.headers.push(HeaderName::UserAgent, user_agent);
+        let trunk = leg.trunk.as_ref();
         let flow =
-            dialog::next_hop(leg.flow, leg.trunk.as_deref(), &leg.routes, &leg.remote_target);
-        bye.headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
-        self.open_client(now, flow, bye, Owner::Nobody);
+            dialog::next_hop(leg.flow, trunk.map(AsRef::as_ref), &leg.routes, &leg.remote_target);
+        let owner = owner_of_bye(trunk);
+        self.open_client(now, flow, bye, owner);
     }
 
     /// Sends a 2xx and repeats it until its ACK (RFC 3261 §13.3.1.4).
@@ -161,4 +160,18 @@ impl Endpoint {
             self.unregister_trunk(now, &trunk);
         }
     }
+}
+
+/// A trunk with credentials may challenge our BYE; nobody else is answered (no digest for strangers).
+pub(super) fn owner_of_bye(trunk: Option<&std::sync::Arc<Trunk>>) -> Owner {
+    match trunk.filter(|trunk| trunk.credentials.is_some()) {
+        Some(trunk) => Owner::Bye(trunk.clone()),
+        None => Owner::Nobody,
+    }
+}
+
+/// RFC 3326. `None` where there is nothing to say.
+fn reason_header(status: u16, reason: &str) -> Option<String> {
+    let text = reason.replace(['"', '\\'], "'");
+    (!text.is_empty()).then(|| format!("SIP;cause={status};text=\"{text}\""))
 }

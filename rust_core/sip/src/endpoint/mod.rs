@@ -3,19 +3,24 @@
 //! Feed it with `handle_*`, then take everything from `poll_transmit` and `poll_event`; call `handle_timeout` when
 //! `poll_timeout` says so. Same inputs and same seed, same outputs.
 
+mod answer;
+mod client_transactions;
 mod command;
 mod config;
 mod counters;
+mod dial;
 mod event;
 mod flow;
+mod gate;
 mod in_dialog;
+mod incoming;
 mod invite_client;
 mod invite_server;
 mod legs;
 mod register;
 mod requests;
+mod server_transactions;
 mod timeouts;
-mod transactions;
 mod trunk_register;
 
 pub use command::{
@@ -27,7 +32,7 @@ pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
 pub use flow::{Flow, Listener, Transmit, Transport};
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -38,7 +43,7 @@ use crate::auth::Challenger;
 use crate::leg::Leg;
 use crate::registrar::Registrar;
 use crate::timers::Timers;
-use crate::transaction::{ClientTransaction, ServerTransaction};
+use crate::transaction::{ClientState, ClientTransaction, ServerTransaction};
 use crate::trunk::{TrunkKey, Trunks};
 use crate::wire::{Limits, Message, parse};
 
@@ -63,6 +68,8 @@ pub struct Endpoint {
     events: VecDeque<Dated>,
     counters: Counters,
     malformed_by: HashMap<IpAddr, u64>,
+    /// Makes the tags of responses that nothing is kept of.
+    tag_key: u64,
     overload: u8,
     closing: bool,
     last_leg: u64,
@@ -81,9 +88,8 @@ enum Due {
     ClientEnd(ClientId),
     OkResend(LegId),
     Decision(LegId),
-    RingLimit(LegId),
     PlaceEnd(u64),
-    TrunkRegister(TrunkKey, u64),
+    TrunkRegister(Box<(TrunkKey, u64)>),
 }
 
 impl Endpoint {
@@ -92,6 +98,7 @@ impl Endpoint {
         let mut rng = ChaCha8Rng::from_seed(seed);
         let mut key = [0; 32];
         rng.fill_bytes(&mut key);
+        let tag_key = rng.next_u64();
         Self {
             challenger: Challenger::new(key, now),
             config,
@@ -109,6 +116,7 @@ impl Endpoint {
             events: VecDeque::new(),
             counters: Counters::default(),
             malformed_by: HashMap::new(),
+            tag_key,
             overload: 0,
             closing: false,
             last_leg: 0,
@@ -126,46 +134,26 @@ impl Endpoint {
         self.counters.messages += 1;
         match parse(bytes, &limits) {
             Ok(Message::Request(request)) => self.on_request(now, flow, request),
-            Ok(Message::Response(response)) => self.on_response(now, flow, &response),
-            Err(malformed) => {
-                self.counters.malformed += 1;
-                let is_noted = self.malformed_by.contains_key(&flow.peer.ip());
-                if is_noted || self.malformed_by.len() < config::MAX_NOTED_SOURCES {
-                    *self.malformed_by.entry(flow.peer.ip()).or_default() += 1;
-                }
-                if let Some(request) = malformed.partial {
-                    let flow = requests::reply_flow(flow, &request);
-                    self.refuse(
-                        flow,
-                        &request,
-                        malformed.status,
-                        "",
-                        &[(
-                            crate::wire::HeaderName::Warning,
-                            format!("399 tandem \"{}\"", malformed.why),
-                        )],
-                    );
-                }
-            }
+            Ok(Message::Response(response)) => self.on_response(now, &response),
+            Err(malformed) => self.on_malformed(flow, malformed),
         }
     }
 
-    /// A connection is gone.
+    /// A connection is gone: what was registered over it is, and what waits for an answer gets none.
     pub fn handle_connection_closed(&mut self, now: Instant, connection: u64) {
-        let mut told: Vec<LegId> = Vec::new();
-        for account in self.registrar.connection_closed(connection) {
+        let accounts = self.registrar.connection_closed(connection);
+        // Only who registered over a connection is called over it; strangers' connections cost no search.
+        if !accounts.is_empty() {
+            self.fail_clients(now, |flow| flow.connection == Some(connection));
+        }
+        for account in accounts {
             self.tell_registration(now, &account, Why::Expired);
         }
-        for (id, leg) in &self.legs {
-            if leg.flow.connection == Some(connection) && leg.client.is_some() && !leg.answered {
-                told.push(*id);
-            }
-        }
-        told.sort();
-        for id in told {
-            self.end_leg(now, id, 503, EndedBy::Timeout, "connection lost");
-            self.drop_leg(id);
-        }
+    }
+
+    /// No connection to this address could be made.
+    pub fn handle_unreachable(&mut self, now: Instant, transport: Transport, peer: SocketAddr) {
+        self.fail_clients(now, |flow| flow.transport == transport && flow.peer == peer);
     }
 
     /// Does what a command says.
@@ -212,10 +200,10 @@ impl Endpoint {
         self.timers.next_deadline()
     }
 
-    /// Whether anything is left that a shutdown waits for.
+    /// Whether nothing is left that a shutdown waits for.
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty()
-            && self.clients.values().all(|c| c.state == crate::transaction::ClientState::Completed)
+        let waits = |state| matches!(state, ClientState::Calling | ClientState::Proceeding);
+        self.legs.is_empty() && !self.clients.values().any(|client| waits(client.state))
     }
 
     /// Totals since the start and levels now.
@@ -244,7 +232,7 @@ impl Endpoint {
     }
 
     /// What a peer on this flow is told about where we are.
-    fn advertised(&self, flow: Flow) -> std::net::SocketAddr {
+    fn advertised(&self, flow: Flow) -> SocketAddr {
         let listeners = &self.config.listeners;
         listeners
             .get(flow.listener)

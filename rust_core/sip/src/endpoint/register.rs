@@ -3,92 +3,69 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::requests::Refusal;
 use super::{Account, Due, Endpoint, Event, Flow, RestoredBinding, Why};
 use crate::dialog;
 use crate::registrar::{Asked, Change, Place, Wish};
-use crate::wire::{Address, HeaderName, Request, display_text};
+use crate::wire::{Address, HeaderName, Request, Scheme, display_text};
 
 impl Endpoint {
     pub(super) fn on_register(&mut self, now: Instant, flow: Flow, reply: Flow, request: &Request) {
         let Some(account) = self.authenticate(now, flow, reply, request, 401) else { return };
-        if !names_account(request, &account) {
-            return self.refuse(reply, request, 403, "", &[]);
-        }
-        let values: Vec<_> =
-            request.headers.values(&HeaderName::Contact).take(MAX_CONTACTS + 1).collect();
-        if values.len() > MAX_CONTACTS {
-            return self.refuse(reply, request, 400, "Bad Request (too many contacts)", &[]);
-        }
-        let change = if values.iter().any(|value| value == "*") {
-            let is_zero = request
-                .headers
-                .text(&HeaderName::Expires)
-                .is_some_and(|expires| expires.trim() == "0");
-            if values.len() > 1 || !is_zero {
-                return self.refuse(
-                    reply,
-                    request,
-                    400,
-                    "Bad Request (Contact: * needs Expires: 0)",
-                    &[],
-                );
+        let asked = asked(flow, request);
+        let outcome = self.wishes(request, &account).map(|wishes| match wishes {
+            Wishes::Nowhere => self.registrar.clear(&account, &asked),
+            Wishes::Places(wishes) => self.registrar.register(now, &account, &asked, &wishes),
+        });
+        let why = match outcome {
+            Ok(Change::Changed) => Some(Why::Registered),
+            Ok(Change::Refreshed) => Some(Why::Refreshed),
+            Ok(Change::Removed) => Some(Why::Unregistered),
+            Ok(Change::Nothing) => None,
+            Ok(Change::OutOfOrder) => {
+                let why = "Server Internal Error (CSeq out of order)";
+                return self.answer_once(now, reply, request, 500, why, &[]);
             }
-            self.registrar.clear(&account)
-        } else {
-            let wishes = match self.wishes(request, &values) {
-                Ok(wishes) => wishes,
-                Err(status) => {
-                    let min =
-                        [(HeaderName::MinExpires, self.config.min_expires.as_secs().to_string())];
-                    return self.refuse(
-                        reply,
-                        request,
-                        status,
-                        "",
-                        if status == 423 { &min } else { &[] },
-                    );
-                }
-            };
-            self.registrar.register(now, &account, &asked(flow, request), &wishes)
+            Err((status, extra)) => {
+                return self.answer_once(now, reply, request, status, "", &extra);
+            }
         };
         self.counters.registers += 1;
-        let why = match change {
-            Change::OutOfOrder => {
-                return self.refuse(
-                    reply,
-                    request,
-                    500,
-                    "Server Internal Error (CSeq out of order)",
-                    &[],
-                );
-            }
-            Change::Changed => Some(Why::Registered),
-            Change::Refreshed => Some(Why::Refreshed),
-            Change::Removed => Some(Why::Unregistered),
-            Change::Nothing => None,
-        };
-        self.confirm_registration(now, reply, request, &account);
+        self.arm_places();
+        let places = self.places_for_response(now, request, &account);
+        self.answer_once(now, reply, request, 200, "", &places);
         if let Some(why) = why {
             self.tell_registration(now, &account, why);
         }
     }
 
-    /// What each contact asks for; the status of a refusal.
-    fn wishes(&self, request: &Request, values: &[bytes::Bytes]) -> Result<Vec<Wish>, u16> {
-        let seconds = |text: &str| text.trim().parse::<u64>().ok();
+    /// What a register asks for, or how it is refused.
+    fn wishes(&self, request: &Request, account: &Account) -> Result<Wishes, Refusal> {
+        if !names_account(request, account) {
+            return Err((403, vec![]));
+        }
+        let warning = |why: &str| vec![(HeaderName::Warning, format!("399 tandem \"{why}\""))];
+        let values = request.headers.values(&HeaderName::Contact).take(MAX_CONTACTS + 1);
+        let values: Vec<_> = values.collect();
+        if values.len() > MAX_CONTACTS {
+            return Err((400, warning("too many contacts")));
+        }
         let whole = request.headers.text(&HeaderName::Expires).and_then(seconds);
+        if values.iter().any(|value| value == "*") {
+            return match (values.len(), whole) {
+                (1, Some(0)) => Ok(Wishes::Nowhere),
+                _ => Err((400, warning("Contact: * stands alone and needs Expires: 0"))),
+            };
+        }
         let mut wishes = Vec::with_capacity(values.len());
         for value in values {
-            let contact = Address::parse(value).ok_or(400_u16)?;
-            if contact.uri.len() > MAX_CONTACT_BYTES || contact.parsed_uri().is_none() {
-                return Err(400);
-            }
-            let own = contact.params.value("expires").and_then(seconds);
-            let expires = Duration::from_secs(
-                own.or(whole).unwrap_or(self.config.max_expires.as_secs()).min(u64::from(u32::MAX)),
-            );
+            let contact = Address::parse(&value).filter(is_reachable);
+            let contact = contact.ok_or_else(|| (400, warning("Contact")))?;
+            let asked = contact.params.value("expires").and_then(seconds).or(whole);
+            let expires = asked.map_or(self.config.max_expires, Duration::from_secs);
             if !expires.is_zero() && expires < self.config.min_expires {
-                return Err(423);
+                let min = self.config.min_expires.as_secs().to_string();
+                return Err((423, vec![(HeaderName::MinExpires, min)]));
             }
             let instance = contact.params.value("+sip.instance").map(|instance| {
                 format!("{instance} {}", contact.params.value("reg-id").unwrap_or("0"))
@@ -96,33 +73,31 @@ impl Endpoint {
             let expires = expires.min(self.config.max_expires);
             wishes.push(Wish { contact: contact.uri.to_owned(), expires, instance });
         }
-        Ok(wishes)
+        Ok(Wishes::Places(wishes))
     }
 
-    fn confirm_registration(
-        &mut self,
+    /// RFC 3261 §10.3 step 8: all places and what is left of each.
+    fn places_for_response(
+        &self,
         now: Instant,
-        reply: Flow,
         request: &Request,
         account: &Account,
-    ) {
-        let places: Vec<(u64, Instant, String)> = self
-            .registrar
-            .places_of(account)
-            .iter()
-            .map(|p| (p.id, p.expires_at, p.contact.clone()))
-            .collect();
-        let mut extra = Vec::with_capacity(places.len() + 1);
-        for (id, expires_at, contact) in places {
-            // A place that is refreshed has more timers than one; the early ones find that its time has not come.
-            self.timers.set(expires_at, Due::PlaceEnd(id));
-            let left = expires_at.saturating_duration_since(now).as_secs();
-            extra.push((HeaderName::Contact, format!("<{contact}>;expires={left}")));
+    ) -> Vec<(HeaderName, String)> {
+        let told = |place: &Place| {
+            let left = place.expires_at.saturating_duration_since(now).as_secs();
+            (HeaderName::Contact, format!("<{}>;expires={left}", place.contact))
+        };
+        let mut extra: Vec<_> = self.registrar.places_of(account).iter().map(told).collect();
+        for path in request.headers.lines(&HeaderName::Path) {
+            extra.push((HeaderName::Path, String::from_utf8_lossy(path).into_owned()));
         }
-        if let Some(path) = request.headers.text(&HeaderName::Path) {
-            extra.push((HeaderName::Path, path.to_owned()));
+        extra
+    }
+
+    fn arm_places(&mut self) {
+        while let Some((place, at)) = self.registrar.poll_unarmed() {
+            self.timers.set(at, Due::PlaceEnd(place));
         }
-        self.refuse(reply, request, 200, "OK", &extra);
     }
 
     pub(super) fn tell_registration(&mut self, now: Instant, account: &Account, why: Why) {
@@ -153,7 +128,7 @@ impl Endpoint {
             };
             let Some(flow) = self.flow_to(binding.transport, binding.source) else { continue };
             let expires_at = now + binding.expires_in;
-            let id = self.registrar.restore(
+            self.registrar.restore(
                 &account,
                 Place {
                     id: 0,
@@ -161,21 +136,43 @@ impl Endpoint {
                     flow,
                     user_agent: binding.user_agent,
                     expires_at,
+                    armed_at: expires_at,
                     call_id: binding.call_id,
                     cseq: binding.cseq,
                     path: binding.path,
                     instance: None,
                 },
             );
-            self.timers.set(expires_at, Due::PlaceEnd(id));
             if !told.iter().any(|known| Arc::ptr_eq(known, &account)) {
                 told.push(account);
             }
         }
+        self.arm_places();
         for account in told {
             self.tell_registration(now, &account, Why::Registered);
         }
     }
+}
+
+/// What the contacts of a register ask for.
+enum Wishes {
+    /// `Contact: *`: no place any more.
+    Nowhere,
+    /// These, each for its time.
+    Places(Vec<Wish>),
+}
+
+/// RFC 3261 §20.19: seconds up to 2^32-1, more is taken as that.
+fn seconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX).min(u64::from(u32::MAX)))
+}
+
+/// Whether a contact is an address that we can send to.
+fn is_reachable(contact: &Address<'_>) -> bool {
+    contact.uri.len() <= MAX_CONTACT_BYTES
+        && contact.parsed_uri().is_some_and(|uri| uri.scheme != Scheme::Tel)
 }
 
 /// The address of record in To is the account's own (RFC 3261 §10.3 step 3).

@@ -1,22 +1,15 @@
 //! Takes requests in: repetitions, dialogs, the gate (RFC 3261 §8.2, §16.3).
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::config::RETRY_AFTER_S;
-use super::{Account, Endpoint, Flow, Trunk};
-use crate::auth::Verdict;
-use crate::wire::{Address, HeaderName, Method, Request, Scheme, Uri, Via};
+use super::config::{MAX_NOTED_SOURCES, RETRY_AFTER_S};
+use super::{Endpoint, Flow};
+use crate::wire::{Address, HeaderName, Malformed, Method, Request, Scheme, Uri, Via};
 
-/// Who sent a request.
-#[derive(Clone, Debug)]
-pub(super) enum Sender {
-    /// A device that proved itself.
-    Device(Arc<Account>),
-    /// A trunk, known by its address.
-    Trunk(Arc<Trunk>),
-}
+/// Status and header fields of a response that refuses.
+pub(super) type Refusal = (u16, Vec<(HeaderName, String)>);
 
 impl Endpoint {
     pub(super) fn on_request(&mut self, now: Instant, flow: Flow, mut request: Request) {
@@ -37,7 +30,7 @@ impl Endpoint {
         if to_tag(&request).is_some() {
             return self.on_request_in_dialog(now, flow, reply, request);
         }
-        if let Some((status, extra)) = self.refusal_at_sight(&request) {
+        if let Some((status, extra)) = self.refusal_at_sight(now, &request) {
             return self.refuse(reply, &request, status, "", &extra);
         }
         match request.method {
@@ -60,11 +53,11 @@ impl Endpoint {
     }
 
     /// What can be said without knowing who asks: load, loops, what we don't support.
-    fn refusal_at_sight(&mut self, request: &Request) -> Option<(u16, Vec<(HeaderName, String)>)> {
+    fn refusal_at_sight(&mut self, now: Instant, request: &Request) -> Option<Refusal> {
         let busy = match request.method {
             Method::Options => self.overload >= 1,
             Method::Register => self.overload >= 2,
-            Method::Invite => self.overload >= 3,
+            Method::Invite => self.overload >= 3 || self.is_full(now),
             _ => false,
         };
         if busy || self.closing {
@@ -73,7 +66,7 @@ impl Endpoint {
             } else {
                 self.counters.shed_others += 1;
             }
-            return Some((503, vec![(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())]));
+            return Some((503, vec![retry_after()]));
         }
         let has_scheme = Uri::parse(&request.uri)
             .is_some_and(|uri| uri.scheme != Scheme::Tel || request.method == Method::Invite);
@@ -89,16 +82,7 @@ impl Endpoint {
         if self.has_been_here(request) {
             return Some((482, vec![]));
         }
-        let mut unsupported = Vec::new();
-        for name in [HeaderName::Require, HeaderName::ProxyRequire] {
-            unsupported.extend(
-                request.headers.values(&name).map(|v| String::from_utf8_lossy(&v).into_owned()),
-            );
-        }
-        if !unsupported.is_empty() {
-            return Some((420, vec![(HeaderName::Unsupported, unsupported.join(", "))]));
-        }
-        None
+        unsupported(request)
     }
 
     /// RFC 3261 §16.3 step 4: one of the Vias is ours.
@@ -111,100 +95,33 @@ impl Endpoint {
         })
     }
 
-    /// Everything but OPTIONS passes here: a known trunk, or a device that proves itself. Otherwise the request has
-    /// been answered.
-    fn gate(&mut self, now: Instant, flow: Flow, reply: Flow, request: &Request) -> Option<Sender> {
-        let user = Uri::parse(&request.uri).and_then(|uri| uri.user());
-        if let Some(trunk) = self.trunks.of_source(flow.peer.ip(), user.as_deref()) {
-            // A phone beside a trunk on one address shows who it is.
-            if request.headers.line(&HeaderName::ProxyAuthorization).is_none()
-                && !self.is_own_user(request)
-            {
-                return Some(Sender::Trunk(trunk.clone()));
-            }
+    /// A tag of ours for a response that nothing is kept of: the same whenever the request comes again
+    /// (RFC 3261 §8.2.7).
+    pub(super) fn stateless_tag(&self, request: &Request) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.tag_key.hash(&mut hasher);
+        for name in [HeaderName::CallId, HeaderName::From, HeaderName::CSeq] {
+            request.headers.line(&name).hash(&mut hasher);
         }
-        self.authenticate(now, flow, reply, request, 407).map(Sender::Device)
+        format!("{:016x}", hasher.finish())
     }
 
-    /// Whether From names a device of ours: then it must prove itself, wherever it calls from.
-    fn is_own_user(&self, request: &Request) -> bool {
-        let Some(from) = request.headers.line(&HeaderName::From) else { return false };
-        let uri = Address::parse(from).and_then(|from| {
-            Some((from.parsed_uri()?.host.to_owned(), from.parsed_uri()?.user()?))
-        });
-        uri.is_some_and(|(host, user)| self.registrar.account(&host, &user).is_some())
-    }
-
-    /// Digest. Asks with `status` and gives `None` until the credentials are right.
-    pub(super) fn authenticate(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        reply: Flow,
-        request: &Request,
-        status: u16,
-    ) -> Option<Arc<Account>> {
-        let (credentials, challenge) = match status {
-            401 => (HeaderName::Authorization, HeaderName::WwwAuthenticate),
-            _ => (HeaderName::ProxyAuthorization, HeaderName::ProxyAuthenticate),
-        };
-        let claimed = claimed_user(request);
-        let realm = match &claimed {
-            Some((host, _)) if self.registrar.is_realm(host) => host.to_ascii_lowercase(),
-            _ => self.config.default_realm.to_ascii_lowercase(),
-        };
-        let user = claimed.map(|(_, user)| user).unwrap_or_default();
-        let with_sha256 = match self.registrar.account(&realm, &user) {
-            Some(account) => account.secrets.ha1_sha256.is_some(),
-            None => unknown_takes_sha256(&user, self.registrar.sha256_share()),
-        };
-        let registrar = &self.registrar;
-        let realm_of_accounts = realm.as_str();
-        let find = |username: &str| {
-            registrar.account(realm_of_accounts, username).map(|account| &account.secrets)
-        };
-        let verdict = self.challenger.verify(
-            now,
-            request,
-            &credentials,
-            &realm,
-            flow.peer.ip(),
-            with_sha256,
-            find,
-        );
-        match verdict {
-            Verdict::Accepted { username } => self.registrar.account(&realm, &username).cloned(),
-            Verdict::Challenge(lines) => {
-                self.counters.unauthorized += 1;
-                let extra: Vec<_> =
-                    lines.into_iter().map(|line| (challenge.clone(), line)).collect();
-                self.refuse(reply, request, status, "", &extra);
-                None
-            }
+    /// Counts what cannot be read, and answers it if it was a request with an address to answer to.
+    pub(super) fn on_malformed(&mut self, flow: Flow, malformed: Malformed) {
+        self.counters.malformed += 1;
+        let source = flow.peer.ip();
+        if self.malformed_by.len() >= MAX_NOTED_SOURCES && !self.malformed_by.contains_key(&source)
+        {
+            self.malformed_by.clear();
         }
-    }
-
-    /// Answers without keeping anything: what comes again is answered again.
-    pub(super) fn refuse(
-        &mut self,
-        flow: Flow,
-        request: &Request,
-        status: u16,
-        reason: &str,
-        extra: &[(HeaderName, String)],
-    ) {
-        if request.method == Method::Ack {
-            return;
+        *self.malformed_by.entry(source).or_default() += 1;
+        if let Some(mut request) = malformed.partial {
+            request.note_source(flow.peer);
+            let warning = format!("399 tandem \"{}\"", malformed.why);
+            let reply = reply_flow(flow, &request);
+            let extra = [(HeaderName::Warning, warning)];
+            self.refuse(reply, &request, malformed.status, "", &extra);
         }
-        let reason = if reason.is_empty() { reason_phrase(status) } else { reason };
-        let tag = self.random_hex();
-        let mut response = request.response(status, reason, Some(&tag));
-        for (name, value) in extra {
-            response.headers.push(name.clone(), value.clone());
-        }
-        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
-        let bytes = response.to_bytes();
-        self.send(flow, bytes);
     }
 }
 
@@ -216,11 +133,28 @@ pub(super) fn reply_flow(flow: Flow, request: &Request) -> Flow {
     }
     let top = request.headers.values(&HeaderName::Via).next();
     let Some(via) = top.as_deref().and_then(Via::parse) else { return flow };
-    if via.params.has("rport") {
+    // Who names another address than we see is behind NAT, where only the way that it came leads back: *deviation*,
+    // such a sender gets its answer there even if it doesn't ask for it.
+    let is_seen_as_named = via.host.parse() == Ok(flow.peer.ip());
+    if via.params.has("rport") || !is_seen_as_named {
         return flow;
     }
     let peer = SocketAddr::new(flow.peer.ip(), via.port.unwrap_or(5060));
     Flow { peer, ..flow }
+}
+
+/// Refuses what demands an extension: we have none that needs demanding (RFC 3261 §8.2.2.3).
+pub(super) fn unsupported(request: &Request) -> Option<Refusal> {
+    let mut demanded = Vec::new();
+    for name in [HeaderName::Require, HeaderName::ProxyRequire] {
+        let values = request.headers.values(&name);
+        demanded.extend(values.map(|value| String::from_utf8_lossy(&value).into_owned()));
+    }
+    (!demanded.is_empty()).then(|| (420, vec![(HeaderName::Unsupported, demanded.join(", "))]))
+}
+
+pub(super) fn retry_after() -> (HeaderName, String) {
+    (HeaderName::RetryAfter, RETRY_AFTER_S.to_string())
 }
 
 /// The tag of To: ours, if the request belongs to a dialog.
@@ -229,24 +163,13 @@ pub(super) fn to_tag(request: &Request) -> Option<String> {
     Address::parse(to)?.tag().map(str::to_owned)
 }
 
-/// Who a request says to come from: host and user of From, for a register of To.
-fn claimed_user(request: &Request) -> Option<(String, String)> {
-    let name = if request.method == Method::Register { HeaderName::To } else { HeaderName::From };
-    let uri = Address::parse(request.headers.line(&name)?)?.parsed_uri()?;
-    Some((uri.host.to_owned(), uri.user()?))
-}
-
-/// Unknown users take SHA-256 as often as known ones, and always the same ones, so that nothing shows.
-fn unknown_takes_sha256(user: &str, share: f64) -> bool {
-    let hash = user
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    ((hash >> 11) as f64) < share * (1_u64 << 53) as f64
-}
-
 /// What OPTIONS tells (RFC 3261 §11.2).
 fn capabilities() -> Vec<(HeaderName, String)> {
-    vec![allow(), (HeaderName::Accept, "application/sdp".into())]
+    vec![
+        allow(),
+        (HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf".into()),
+        (HeaderName::Supported, "path".into()),
+    ]
 }
 
 /// The methods that we understand.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::config::{T2, TRANSACTION_LIFE};
 use super::{Due, EndedBy, Endpoint, LegId, Why};
 use crate::leg::LegState;
+use crate::registrar::Expiry;
 use crate::transaction::Owner;
 
 impl Endpoint {
@@ -18,15 +19,8 @@ impl Endpoint {
                 Due::ClientEnd(id) => self.client_end(now, id),
                 Due::OkResend(leg) => self.ok_resend(now, leg),
                 Due::Decision(leg) => self.decide_late(now, leg),
-                Due::RingLimit(leg) => self.ring_limit(now, leg),
-                Due::PlaceEnd(place) => {
-                    if let Some(account) = self.registrar.expire(now, place) {
-                        self.tell_registration(now, &account, Why::Expired);
-                    }
-                }
-                Due::TrunkRegister(key, generation) => {
-                    self.trunk_register_due(now, &key, generation)
-                }
+                Due::PlaceEnd(place) => self.place_end(now, place),
+                Due::TrunkRegister(due) => self.trunk_register_due(now, &due.0, due.1),
             }
         }
     }
@@ -38,7 +32,8 @@ impl Endpoint {
         let Some(waiting) = &mut leg.unacknowledged else { return };
         if now >= waiting.until {
             leg.unacknowledged = None;
-            self.send_bye(now, id, "no ACK");
+            leg.reason = Some("SIP;cause=408;text=\"no ACK\"".to_owned());
+            self.send_bye(now, id);
             self.end_leg(now, id, 408, EndedBy::Timeout, "no ACK");
             self.drop_leg(id);
             return;
@@ -59,25 +54,29 @@ impl Endpoint {
         }
     }
 
-    /// Timer C (RFC 3261 §16.8): somebody rings for ever.
-    fn ring_limit(&mut self, now: Instant, id: LegId) {
-        let is_ringing = |state| matches!(state, LegState::Calling | LegState::Proceeding);
-        if self.legs.get(&id).is_some_and(|leg| is_ringing(leg.state)) {
-            self.hang_up(now, id, 408, "rang too long", EndedBy::Timeout);
+    /// A request of ours got no answer and will get none.
+    pub(super) fn on_client_failure(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        status: u16,
+        why: &'static str,
+    ) {
+        match owner {
+            Owner::Dial(id) => {
+                self.end_leg(now, id, status, EndedBy::Timeout, why);
+                self.drop_leg(id);
+            }
+            Owner::Registration(key) => self.on_registration_failed(now, &key, status, why),
+            Owner::Bye(_) | Owner::Nobody => {}
         }
     }
 
-    /// A request of ours got no answer.
-    pub(super) fn on_client_timeout(&mut self, now: Instant, owner: Owner) {
-        match owner {
-            Owner::Dial(id) => {
-                self.end_leg(now, id, 408, EndedBy::Timeout, "no answer from the network");
-                self.drop_leg(id);
-            }
-            Owner::Registration(company, trunk) => {
-                self.on_registration_failed(now, &(company, trunk), 408, "no answer")
-            }
-            Owner::Nobody => {}
+    fn place_end(&mut self, now: Instant, place: u64) {
+        match self.registrar.expire(now, place) {
+            Expiry::Over(account) => self.tell_registration(now, &account, Why::Expired),
+            Expiry::At(later) => self.timers.set(later, Due::PlaceEnd(place)),
+            Expiry::Unknown => {}
         }
     }
 

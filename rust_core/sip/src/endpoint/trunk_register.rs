@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::rand_core::RngCore as _;
 
-use super::invite_client::bracketed;
+use super::dial::bracketed;
 use super::requests::reason_phrase;
 use super::{Due, Endpoint, Event, Trunk};
 use crate::auth::ClientDigest;
@@ -72,9 +72,10 @@ impl Endpoint {
 
     fn send_register(&mut self, now: Instant, trunk: &Trunk, expires: Option<Duration>) {
         let key = key_of(trunk);
-        let Some(flow) = trunk.address.and_then(|address| self.flow_to(trunk.transport, address))
-        else {
-            return;
+        let flow = trunk.address.and_then(|address| self.flow_to(trunk.transport, address));
+        let Some(flow) = flow else {
+            let why = "nothing listens for this transport";
+            return self.on_registration_failed(now, &key, 503, why);
         };
         let contact = format!("<{}>", self.register_contact(trunk, flow));
         let (tag, user_agent) = (self.random_hex(), self.config.user_agent.clone());
@@ -97,12 +98,13 @@ impl Endpoint {
             expires.unwrap_or(registration.expires).as_secs().to_string(),
         );
         request.headers.push(HeaderName::UserAgent, user_agent);
-        if let Some(credentials) = &trunk.credentials
-            && let Some(value) = registration.digest.authorize("REGISTER", &uri, credentials)
+        let credentials = trunk.credentials.as_ref();
+        if let Some(value) =
+            credentials.and_then(|own| registration.digest.authorize("REGISTER", &uri, own))
         {
             request.headers.push(HeaderName::Authorization, value);
         }
-        self.open_client(now, flow, request, Owner::Registration(key.0, key.1));
+        self.open_client(now, flow, request, Owner::Registration(key));
     }
 
     fn register_contact(&self, trunk: &Trunk, flow: super::Flow) -> String {
@@ -125,8 +127,7 @@ impl Endpoint {
                 registration.failures = 0;
                 registration.challenges = 0;
                 let granted = granted(response, &contact).unwrap_or(registration.expires);
-                let pause = granted.mul_f64(0.8).min(granted.saturating_sub(SAFETY)).max(MIN_PAUSE);
-                self.schedule(now, &key, pause);
+                self.schedule(now, &key, refresh_after(granted));
                 if !self.closing {
                     self.tell_trunk(now, &key, true, response.status, &response.reason);
                 }
@@ -192,10 +193,12 @@ impl Endpoint {
     }
 
     fn schedule(&mut self, now: Instant, key: &TrunkKey, pause: Duration) {
+        self.last_transaction += 1;
+        let generation = self.last_transaction;
         let Some(registration) = self.trunks.registration(key) else { return };
-        registration.generation += 1;
-        let generation = registration.generation;
-        self.timers.set(now + pause, Due::TrunkRegister(key.clone(), generation));
+        registration.generation = generation;
+        let due = Box::new((key.clone(), generation));
+        self.timers.set(now + pause, Due::TrunkRegister(due));
     }
 
     /// Only news are told.
@@ -242,8 +245,14 @@ fn key_of(trunk: &Trunk) -> TrunkKey {
     (trunk.company.clone(), trunk.id.clone())
 }
 
-/// How long before its end a registration is refreshed at the latest.
-const SAFETY: Duration = Duration::from_secs(5);
+/// At 80 % of a registration, and at least `SAFETY` before its end where it is long enough for that.
+fn refresh_after(granted: Duration) -> Duration {
+    let pause = granted.mul_f64(0.8);
+    let pause = if granted > 2 * SAFETY { pause.min(granted - SAFETY) } else { pause };
+    pause.max(MIN_PAUSE)
+}
+
+const SAFETY: Duration = Duration::from_secs(30);
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const LAST_RETRY: Duration = Duration::from_secs(120);

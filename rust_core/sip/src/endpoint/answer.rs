@@ -1,0 +1,116 @@
+//! What we tell a caller before and instead of talking (RFC 3261 §13.3.1).
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::config::T1;
+use super::incoming::copy_record_routes;
+use super::requests::{allow, reason_phrase};
+use super::{EndedBy, Endpoint, LegId};
+use crate::leg::{Leg, LegState, Unacknowledged};
+use crate::offer_answer::{Codec, Direction, answer};
+use crate::wire::HeaderName;
+
+impl Endpoint {
+    /// 180 to the caller.
+    pub(super) fn ring(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let (LegState::Undecided | LegState::Ringing, Some(invite), Some(server)) =
+            (leg.state, &leg.invite, leg.server)
+        else {
+            return;
+        };
+        leg.state = LegState::Ringing;
+        let mut response = invite.response(180, reason_phrase(180), Some(&leg.local_tag));
+        copy_record_routes(invite, &mut response);
+        let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
+        response.headers.push(HeaderName::Contact, contact);
+        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
+        if let Some(transaction) = self.servers.get_mut(&server) {
+            let (flow, bytes) = (transaction.flow, response.to_bytes());
+            transaction.last = bytes.clone();
+            self.send(flow, bytes);
+        }
+    }
+
+    /// 200 to the caller, with an answer that suits the leg it is to be joined to.
+    pub(super) fn answer(&mut self, now: Instant, id: LegId, like: Option<LegId>, rtp: SocketAddr) {
+        let model = like.and_then(|like| self.legs.get(&like)).and_then(|leg| leg.agreed.clone());
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if !matches!(leg.state, LegState::Undecided | LegState::Ringing) {
+            return;
+        }
+        let (Some(offer), Some(server)) = (leg.offer.take(), leg.server) else { return };
+        let session = leg.next_session(rtp);
+        let allowed = |codec: &Codec| match &model {
+            Some(agreed) => {
+                agreed.codecs.iter().chain(&agreed.events).any(|own| own.codec.is_same(codec))
+            }
+            None => codec.is_playable() || codec.is_events(),
+        };
+        let (body, agreed) = match answer(&offer, &session, Direction::SendRecv, allowed) {
+            Ok(answered) => answered,
+            Err(_) => {
+                self.refuse_leg(now, id, 488, "", None);
+                self.end_leg(now, id, 488, EndedBy::Us, "no codec in common");
+                return self.drop_leg(id);
+            }
+        };
+        let Some(invite) = leg.invite.take() else { return };
+        let mut response = invite.response(200, reason_phrase(200), Some(&leg.local_tag));
+        copy_record_routes(&invite, &mut response);
+        leg.state = LegState::Accepted;
+        leg.agreed = Some(agreed.clone());
+        let cseq = leg.remote_cseq.unwrap_or(0);
+        let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
+        response.headers.push(HeaderName::Contact, contact);
+        let (name, value) = allow();
+        response.headers.push(name, value);
+        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
+        response.headers.push(HeaderName::ContentType, "application/sdp");
+        response.body = body.into();
+        self.counters.answered += 1;
+        let bytes = response.to_bytes();
+        self.respond(now, server, &response);
+        let until = Self::ack_deadline(now);
+        self.await_ack(now, id, Unacknowledged { cseq, bytes, pause: T1, until, our_offer: None });
+        self.tell_media(now, id, agreed);
+    }
+
+    /// A final refusal to the caller.
+    pub(super) fn reject(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        status: u16,
+        reason: &str,
+        retry_after_s: Option<u32>,
+    ) {
+        let waits = |leg: &Leg| matches!(leg.state, LegState::Undecided | LegState::Ringing);
+        if self.legs.get(&id).is_some_and(waits) {
+            self.refuse_leg(now, id, status, reason, retry_after_s);
+            self.end_leg(now, id, status, EndedBy::Us, reason);
+            self.drop_leg(id);
+        }
+    }
+
+    /// Sends the refusal of an incoming leg.
+    pub(super) fn refuse_leg(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        status: u16,
+        reason: &str,
+        retry_after_s: Option<u32>,
+    ) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let (Some(invite), Some(server)) = (leg.invite.take(), leg.server) else { return };
+        let phrase = if reason.is_empty() { reason_phrase(status) } else { reason };
+        let mut response = invite.response(status, phrase, Some(&leg.local_tag));
+        if let Some(seconds) = retry_after_s {
+            response.headers.push(HeaderName::RetryAfter, seconds.to_string());
+        }
+        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
+        self.respond(now, server, &response);
+    }
+}

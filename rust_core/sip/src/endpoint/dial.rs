@@ -1,0 +1,187 @@
+//! Makes calls (RFC 3261 §13.2.1).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::config::MAX_TRANSACTIONS;
+use super::requests::ALLOWED;
+use super::{
+    CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Listener, Target,
+    Transport, Trunk,
+};
+use crate::dialog;
+use crate::leg::{Leg, LegState};
+use crate::offer_answer::{Codec, Direction, OWN_CODECS, offer};
+use crate::transaction::Owner;
+use crate::wire::{HeaderName, Method, Request, Uri, encode_user, quoted};
+
+/// Why there is no way: status, who is to blame, words.
+type NoWay = (u16, EndedBy, &'static str);
+
+/// How to reach a target, and how it is named.
+struct Way {
+    flow: Flow,
+    uri: String,
+    to: String,
+    domain: String,
+    routes: Vec<String>,
+    contact_user: String,
+    trunk: Option<Arc<Trunk>>,
+}
+
+impl Endpoint {
+    pub(super) fn dial(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        target: &Target,
+        caller: &CallerId,
+        offer_of: Option<LegId>,
+        rtp: SocketAddr,
+    ) {
+        if id.0 < FIRST_DIALLED_LEG || self.legs.contains_key(&id) {
+            return;
+        }
+        self.counters.dialled += 1;
+        let way = match self.way_to(target) {
+            Ok(way) => way,
+            Err((status, by, why)) => {
+                let end = LegEnd { status, by, reason: why.to_owned() };
+                self.counters.ended += 1;
+                return self.tell(now, Event::Ended(id, end));
+            }
+        };
+        let others = offer_of.and_then(|other| self.legs.get(&other)).map(Leg::speakable);
+        let codecs = match others {
+            Some(codecs) if codecs.iter().any(|codec| !codec.is_events()) => codecs,
+            _ => own_codecs(),
+        };
+        let name = if caller.name.is_empty() {
+            String::new()
+        } else {
+            format!("{} ", quoted(&caller.name))
+        };
+        let mut leg = Leg {
+            state: LegState::Calling,
+            call_id: self.random_hex(),
+            local_tag: self.new_tag(id),
+            local: format!("{name}<sip:{}@{}>", encode_user(&caller.number), way.domain),
+            remote: way.to,
+            remote_target: way.uri,
+            routes: way.routes,
+            contact_user: way.contact_user,
+            trunk: way.trunk,
+            offered: codecs,
+            ..Leg::new(id, way.flow)
+        };
+        let session = leg.next_session(rtp);
+        let body = offer(&session, &leg.offered, Direction::SendRecv);
+        let invite = self.invite(&mut leg, body.into());
+        let flow = leg.flow;
+        self.legs.insert(id, leg);
+        let client = self.open_client(now, flow, invite, Owner::Dial(id));
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.client = Some(client);
+        }
+    }
+
+    fn way_to(&mut self, target: &Target) -> Result<Way, NoWay> {
+        if self.closing {
+            return Err((503, EndedBy::Shutdown, "shutting down"));
+        }
+        // Half of the room is kept for the legs that accepted calls lead to.
+        if self.legs.len() >= 2 * self.config.max_legs || self.clients.len() >= MAX_TRANSACTIONS {
+            return Err((503, EndedBy::Us, "no room for another leg"));
+        }
+        let fails = |status, why| (status, EndedBy::Timeout, why);
+        match target {
+            Target::Binding(binding) => {
+                let (place, account) =
+                    self.registrar.place(*binding).ok_or(fails(480, "no longer registered"))?;
+                Ok(Way {
+                    flow: reachable(place.flow, &place.contact),
+                    uri: place.contact.clone(),
+                    to: format!("<sip:{}@{}>", encode_user(&account.username), account.realm),
+                    domain: account.realm.clone(),
+                    routes: place.path.clone(),
+                    contact_user: "tandem".to_owned(),
+                    trunk: None,
+                })
+            }
+            Target::Trunk { company, trunk, number } => {
+                let trunk = self
+                    .trunks
+                    .named(company, trunk)
+                    .cloned()
+                    .ok_or(fails(404, "no such trunk"))?;
+                let peer =
+                    trunk.address.ok_or(fails(503, "the trunk's host has no address yet"))?;
+                let flow = self
+                    .flow_to(trunk.transport, peer)
+                    .ok_or(fails(503, "nothing listens for this transport"))?;
+                if !self.trunks.enter(&trunk) {
+                    return Err((503, EndedBy::Us, "the trunk is full"));
+                }
+                let tcp = if trunk.transport == Transport::Tcp { ";transport=tcp" } else { "" };
+                let port =
+                    if trunk.port == 5060 { String::new() } else { format!(":{}", trunk.port) };
+                let uri =
+                    format!("sip:{}@{}{port}{tcp}", encode_user(number), bracketed(&trunk.host));
+                Ok(Way {
+                    flow,
+                    to: format!("<sip:{}@{}>", encode_user(number), bracketed(&trunk.domain)),
+                    uri,
+                    domain: bracketed(&trunk.domain),
+                    routes: Vec::new(),
+                    contact_user: trunk.contact_user.clone(),
+                    trunk: Some(trunk),
+                })
+            }
+        }
+    }
+
+    /// A way to an address that has not written to us.
+    pub(super) fn flow_to(&self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
+        let fits =
+            |l: &Listener| l.transport == transport && l.advertised.is_ipv4() == peer.is_ipv4();
+        let listener = self.config.listeners.iter().position(fits)?;
+        Some(Flow { listener, transport, peer, connection: None })
+    }
+
+    fn invite(&self, leg: &mut Leg, body: Bytes) -> Request {
+        let mut invite = dialog::request(leg, Method::Invite);
+        invite.headers.push(HeaderName::Contact, self.contact(leg));
+        invite.headers.push(HeaderName::Allow, ALLOWED);
+        invite.headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
+        invite.headers.push(HeaderName::ContentType, "application/sdp");
+        invite.body = body;
+        invite
+    }
+}
+
+fn own_codecs() -> Vec<Codec> {
+    let codec = |&(payload_type, name, clock_rate, channels, fmtp): &(u8, &str, u32, u8, &str)| {
+        Codec { fmtp: fmtp.to_owned(), ..Codec::new(payload_type, name, clock_rate, channels) }
+    };
+    OWN_CODECS.iter().map(codec).collect()
+}
+
+/// A stream whose connection is gone can only be opened anew, to where the contact says to listen.
+fn reachable(flow: Flow, contact: &str) -> Flow {
+    if !flow.transport.is_reliable() || flow.connection.is_some() {
+        return flow;
+    }
+    let listening = Uri::parse(contact).and_then(|uri| {
+        let ip = uri.host.parse().ok()?;
+        Some(SocketAddr::new(ip, uri.port.unwrap_or(5060)))
+    });
+    Flow { peer: listening.unwrap_or(flow.peer), ..flow }
+}
+
+/// A host as it stands in a URI.
+pub(super) fn bracketed(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}

@@ -1,0 +1,113 @@
+//! Who may ask for what: known trunks, and devices that prove themselves (RFC 3261 §22).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Account, Endpoint, Flow, Trunk};
+use crate::auth::Verdict;
+use crate::wire::{Address, HeaderName, Method, Request, Uri};
+
+/// Who sent a request.
+#[derive(Clone, Debug)]
+pub(super) enum Sender {
+    /// A device that proved itself.
+    Device(Arc<Account>),
+    /// A trunk, known by its address.
+    Trunk(Arc<Trunk>),
+}
+
+impl Endpoint {
+    /// Everything but OPTIONS passes here: a known trunk, or a device that proves itself. Otherwise the request has
+    /// been answered.
+    pub(super) fn gate(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        reply: Flow,
+        request: &Request,
+    ) -> Option<Sender> {
+        let user = Uri::parse(&request.uri).and_then(|uri| uri.user());
+        if let Some(trunk) = self.trunks.of_source(flow.peer.ip(), user.as_deref()) {
+            // A phone beside a trunk on one address shows who it is.
+            if request.headers.line(&HeaderName::ProxyAuthorization).is_none()
+                && !self.is_own_user(request)
+            {
+                return Some(Sender::Trunk(trunk.clone()));
+            }
+        }
+        self.authenticate(now, flow, reply, request, 407).map(Sender::Device)
+    }
+
+    /// Whether From names a device of ours: then it must prove itself, wherever it calls from.
+    fn is_own_user(&self, request: &Request) -> bool {
+        let Some(from) = request.headers.line(&HeaderName::From) else { return false };
+        let uri = Address::parse(from).and_then(|from| {
+            Some((from.parsed_uri()?.host.to_owned(), from.parsed_uri()?.user()?))
+        });
+        uri.is_some_and(|(host, user)| self.registrar.account(&host, &user).is_some())
+    }
+
+    /// Digest. Asks with `status` and gives `None` until the credentials are right.
+    pub(super) fn authenticate(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        reply: Flow,
+        request: &Request,
+        status: u16,
+    ) -> Option<Arc<Account>> {
+        let (credentials, challenge) = match status {
+            401 => (HeaderName::Authorization, HeaderName::WwwAuthenticate),
+            _ => (HeaderName::ProxyAuthorization, HeaderName::ProxyAuthenticate),
+        };
+        let claimed = claimed_user(request);
+        let realm = match &claimed {
+            Some((host, _)) if self.registrar.is_realm(host) => host.to_ascii_lowercase(),
+            _ => self.config.default_realm.to_ascii_lowercase(),
+        };
+        let user = claimed.map(|(_, user)| user).unwrap_or_default();
+        let with_sha256 = match self.registrar.account(&realm, &user) {
+            Some(account) => account.secrets.ha1_sha256.is_some(),
+            None => unknown_takes_sha256(&user, self.registrar.sha256_share()),
+        };
+        let registrar = &self.registrar;
+        let realm_of_accounts = realm.as_str();
+        let find = |username: &str| {
+            registrar.account(realm_of_accounts, username).map(|account| &account.secrets)
+        };
+        let verdict = self.challenger.verify(
+            now,
+            request,
+            &credentials,
+            &realm,
+            flow.peer.ip(),
+            with_sha256,
+            find,
+        );
+        match verdict {
+            Verdict::Accepted { username } => self.registrar.account(&realm, &username).cloned(),
+            Verdict::Challenge(lines) => {
+                self.counters.unauthorized += 1;
+                let extra: Vec<_> =
+                    lines.into_iter().map(|line| (challenge.clone(), line)).collect();
+                self.refuse(reply, request, status, "", &extra);
+                None
+            }
+        }
+    }
+}
+
+/// Who a request says to come from: host and user of From, for a register of To.
+fn claimed_user(request: &Request) -> Option<(String, String)> {
+    let name = if request.method == Method::Register { HeaderName::To } else { HeaderName::From };
+    let uri = Address::parse(request.headers.line(&name)?)?.parsed_uri()?;
+    Some((uri.host.to_owned(), uri.user()?))
+}
+
+/// Unknown users take SHA-256 as often as known ones, and always the same ones, so that nothing shows.
+fn unknown_takes_sha256(user: &str, share: f64) -> bool {
+    let hash = user
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    ((hash >> 11) as f64) < share * (1_u64 << 53) as f64
+}

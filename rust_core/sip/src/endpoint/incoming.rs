@@ -1,0 +1,157 @@
+//! Reads the INVITE of a new call.
+
+use bytes::Bytes;
+
+use super::gate::Sender;
+use super::requests::Refusal;
+use super::{CallerId, Flow, Incoming, LegId};
+use crate::dialog;
+use crate::leg::{Leg, LegState};
+use crate::offer_answer::{Codec, SessionDescription};
+use crate::wire::{Address, HeaderName, Request, Uri, display_text};
+
+/// Where the caller wants requests, and what it offers; or how to refuse it.
+pub(super) fn read_invite(request: &Request) -> Result<(String, SessionDescription), Refusal> {
+    let no_contact = || (HeaderName::Warning, "399 tandem \"no Contact\"".to_owned());
+    let target = dialog::contact_of(&request.headers).ok_or_else(|| (400, vec![no_contact()]))?;
+    Ok((target, read_offer(request)?))
+}
+
+fn read_offer(request: &Request) -> Result<SessionDescription, Refusal> {
+    let warning = |text: &str| (488, vec![(HeaderName::Warning, format!("399 tandem \"{text}\""))]);
+    if request
+        .headers
+        .line(&HeaderName::ContentEncoding)
+        .is_some_and(|e| !e.eq_ignore_ascii_case(b"identity"))
+    {
+        return Err((415, vec![(HeaderName::Other("accept-encoding".into()), "identity".into())]));
+    }
+    if request.body.is_empty() {
+        return Err(warning("an INVITE without an offer is not supported"));
+    }
+    let body =
+        sdp_body(request).ok_or((415, vec![(HeaderName::Accept, "application/sdp".to_owned())]))?;
+    let offer = SessionDescription::parse(&body)
+        .map_err(|why| (400, vec![(HeaderName::Warning, format!("399 tandem \"{why}\""))]))?;
+    if !offer.media.iter().any(|line| line.is_audio() && line.rtp().is_some()) {
+        return Err(warning("only audio over RTP/AVP"));
+    }
+    Ok(offer)
+}
+
+/// The session description in a body: the body itself, or the first such part of several (RFC 5621).
+pub(super) fn sdp_body(request: &Request) -> Option<Bytes> {
+    let kind = request.headers.text(&HeaderName::ContentType)?;
+    let (kind, params) = kind.split_once(';').unwrap_or((kind, ""));
+    let kind = kind.trim();
+    if kind.eq_ignore_ascii_case("application/sdp") {
+        return Some(request.body.clone());
+    }
+    if !kind.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/")) {
+        return None;
+    }
+    let boundary = crate::wire::Params::of(params).value("boundary")?.to_owned();
+    let text = String::from_utf8_lossy(&request.body).into_owned();
+    text.split(&format!("--{boundary}")).skip(1).find_map(|part| {
+        let (head, body) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?;
+        head.to_ascii_lowercase().contains("application/sdp").then(|| Bytes::from(body.to_owned()))
+    })
+}
+
+/// What Python is told about a call.
+pub(super) fn incoming(
+    leg: LegId,
+    request: &Request,
+    sender: &Sender,
+    offer: &SessionDescription,
+) -> Incoming {
+    let asserted = request.headers.values(&HeaderName::PAssertedIdentity).next();
+    let from = request.headers.line(&HeaderName::From).cloned();
+    let (company, device, trunk, identity) = match sender {
+        Sender::Device(account) => {
+            (account.company.clone(), Some(account.device.clone()), None, from)
+        }
+        Sender::Trunk(trunk) => {
+            (trunk.company.clone(), None, Some(trunk.id.clone()), asserted.or(from))
+        }
+    };
+    let address = identity.as_deref().and_then(Address::parse);
+    let number = address.as_ref().and_then(|a| a.parsed_uri()?.user()).unwrap_or_default();
+    let number = match sender {
+        // A device is who it has proved to be; its From may only ask not to be named.
+        Sender::Device(account) if number != ANONYMOUS => account.username.clone(),
+        _ => number,
+    };
+    let name = address.as_ref().map(Address::display_name).unwrap_or_default();
+    let called = Uri::parse(&request.uri).and_then(|uri| uri.user()).unwrap_or_default();
+    Incoming {
+        leg,
+        company,
+        device,
+        trunk,
+        caller: CallerId { number: display_text(number.as_bytes()), name },
+        called: display_text(called.as_bytes()),
+        call_id: lossy(request, &HeaderName::CallId),
+        codecs: offered(offer).iter().map(|codec| codec.name.clone()).collect(),
+    }
+}
+
+/// The leg of whoever calls by this INVITE.
+pub(super) fn caller(
+    id: LegId,
+    flow: Flow,
+    request: Request,
+    remote_target: String,
+    offer: SessionDescription,
+) -> Leg {
+    Leg {
+        state: LegState::Undecided,
+        call_id: lossy(&request, &HeaderName::CallId),
+        local: lossy(&request, &HeaderName::To),
+        remote: lossy(&request, &HeaderName::From),
+        remote_tag: Some(dialog::tag_of(request.headers.line(&HeaderName::From))),
+        remote_target,
+        routes: dialog::record_routes(&request.headers),
+        remote_cseq: request.cseq().map(|cseq| cseq.number),
+        offered: offered(&offer).to_vec(),
+        offer: Some(offer),
+        invite: Some(Box::new(request)),
+        ..Leg::new(id, flow)
+    }
+}
+
+/// The codecs of the stream that we would answer.
+fn offered(offer: &SessionDescription) -> &[Codec] {
+    offer.media.iter().find(|line| line.is_audio()).map_or(&[], |line| &line.codecs)
+}
+
+/// User part of who doesn't want to be named (RFC 3323 §4.1.1.3).
+const ANONYMOUS: &str = "anonymous";
+
+/// From tag, Call-ID and CSeq of a new call (RFC 3261 §8.2.2.2).
+pub(super) fn merge_key(request: &Request) -> Option<String> {
+    let from = request.headers.line(&HeaderName::From)?;
+    let tag = Address::parse(from)?.tag()?.to_owned();
+    Some(format!("{} {tag} {}", lossy(request, &HeaderName::CallId), request.cseq()?.number))
+}
+
+pub(super) fn copy_record_routes(request: &Request, response: &mut crate::wire::Response) {
+    for value in request.headers.lines(&HeaderName::RecordRoute) {
+        response.headers.push(HeaderName::RecordRoute, value.clone());
+    }
+}
+
+/// The text of a Reason header (RFC 3326), "" without one.
+pub(super) fn reason_text(request: &Request) -> String {
+    let reason = request.headers.text(&HeaderName::Reason).unwrap_or("");
+    let text = crate::wire::Params::of(reason).value("text").unwrap_or("");
+    display_text(text.as_bytes())
+}
+
+pub(super) fn lossy(request: &Request, name: &HeaderName) -> String {
+    request
+        .headers
+        .line(name)
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .unwrap_or_default()
+}
