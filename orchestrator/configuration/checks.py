@@ -1,0 +1,144 @@
+"""How the objects of a company fit together, and the company into the exchange."""
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from orchestrator.configuration.document import Configuration, Key, Kind, Surroundings
+from orchestrator.configuration.fields import Problems
+from orchestrator.model.directory import (
+    Announcement,
+    Destination,
+    OutsideDevice,
+    Person,
+    SipDevice,
+    ToOutside,
+    ToPerson,
+)
+from orchestrator.model.identifiers import DeviceId, ExtensionNumber, PersonId
+
+
+def check(
+    configuration: Configuration, where: Mapping[Key, str], around: Surroundings, problems: Problems
+) -> None:
+    """Note whatever does not fit. `where` gives the path of an object in the document at hand, if it is there."""
+    _Check(configuration, where, around, problems).run()
+
+
+@frozen
+class _Check:
+    configuration: Configuration
+    where: Mapping[Key, str]
+    around: Surroundings
+    problems: Problems
+
+    def run(self) -> None:
+        self._company()
+        self._trunks()
+        self._people()
+        for number in self.configuration.numbers.values():
+            self._leads(number.leads_to, "number", number.number, "to")
+
+    def _company(self) -> None:
+        company = self.configuration.company
+        owner = self.around.domains.get(company.domain, company.id)
+        if owner != company.id:
+            self._wrong("company", company.id, "domain", f"is the domain of company {owner}")
+        self._zone(company.time_zone, "company", company.id)
+        self._prompt(company.terminal, "company", company.id, "terminal")
+        trunk = company.outside_trunk
+        if trunk and trunk not in self.configuration.trunks:
+            self._wrong("company", company.id, "outside.trunk", f"no trunk {trunk!r}")
+        if company.outside_prefixes and not trunk:
+            self._wrong("company", company.id, "outside.trunk", "missing: prefixes without a trunk")
+
+    def _trunks(self) -> None:
+        company = self.configuration.company.id
+        peers: dict[tuple[str, int, str], str] = {}
+        for trunk in self.configuration.trunks.values():
+            if trunk.register:
+                continue
+            peer = (trunk.host, trunk.port, trunk.transport)
+            owner = self.around.peers.get(peer, company)
+            if owner != company:
+                self._wrong("trunk", trunk.id, "host", "belongs to a trunk of another company already")
+            elif (other := peers.setdefault(peer, trunk.id)) != trunk.id:
+                self._wrong("trunk", trunk.id, "host", f"has the address of trunk {other}")
+
+    def _people(self) -> None:
+        extensions: dict[ExtensionNumber, PersonId] = {}
+        devices: dict[DeviceId, PersonId] = {}
+        usernames: dict[str, DeviceId] = {}
+        emergency = self.configuration.company.emergency_numbers
+        for person in self.configuration.people.values():
+            if person.extension in emergency:
+                self._wrong("person", person.id, "extension", f"{person.extension} is an emergency number")
+            elif (other := extensions.setdefault(person.extension, person.id)) != person.id:
+                self._wrong(
+                    "person", person.id, "extension", f"{person.extension} belongs to {other} already"
+                )
+            if person.site and person.site not in self.configuration.sites:
+                self._wrong("person", person.id, "site", f"no site {person.site!r}")
+            if person.time_zone:
+                self._zone(person.time_zone, "person", person.id)
+            for place, device in enumerate(person.devices):
+                at = f"devices[{place}]"
+                if device.id in devices:
+                    self._wrong(
+                        "person", person.id, f"{at}.id", f"{device.id!r} is taken by {devices[device.id]}"
+                    )
+                devices[device.id] = person.id
+                if isinstance(device, SipDevice):
+                    if (user := usernames.setdefault(device.username, device.id)) != device.id:
+                        self._wrong("person", person.id, f"{at}.username", f"is taken by device {user}")
+                elif isinstance(device, OutsideDevice):
+                    self._allowed(device.number, "person", person.id, f"{at}.number")
+            self._steps(person)
+
+    def _steps(self, person: Person) -> None:
+        for refusal, step in person.next_steps.items():
+            at = f"next.{refusal.value}"
+            if isinstance(step, ToPerson) and step.person == person.id:
+                self._wrong("person", person.id, at, "leads back to the same person")
+            else:
+                self._leads(step, "person", person.id, at)
+
+    def _leads(self, destination: Destination, kind: Kind, id: str, at: str) -> None:
+        match destination:
+            case ToPerson():
+                if destination.person not in self.configuration.people:
+                    self._wrong(kind, id, f"{at}.person", f"no person {destination.person!r}")
+            case ToOutside():
+                self._allowed(destination.number, kind, id, f"{at}.outside")
+            case Announcement():
+                self._prompt(destination, kind, id, at)
+                if destination.then is not None:
+                    self._leads(destination.then, kind, id, f"{at}.then")
+
+    def _allowed(self, number: str, kind: Kind, id: str, at: str) -> None:
+        company = self.configuration.company
+        if not company.outside_trunk:
+            self._wrong(kind, id, at, "the company has no trunk for calls outside (outside.trunk)")
+        elif not number.startswith(company.outside_prefixes or ("\0",)):
+            self._wrong(kind, id, at, f"{number} begins with none of outside.prefixes")
+
+    def _prompt(self, announcement: Announcement, kind: Kind, id: str, at: str) -> None:
+        if self.around.prompts is None or not announcement.prompt:
+            return
+        known = self.around.prompts.get(self.configuration.company.language, frozenset())
+        if announcement.prompt not in known:
+            names = ", ".join(sorted(known)) or "none"
+            self._wrong(
+                kind, id, f"{at}.announcement", f"no prompt {announcement.prompt!r} (there are: {names})"
+            )
+
+    def _zone(self, zone: str, kind: Kind, id: str) -> None:
+        if self.around.time_zones is not None and zone not in self.around.time_zones:
+            self._wrong(kind, id, "time_zone", f"no time zone {zone!r}; names are such as Europe/Moscow")
+
+    def _wrong(self, kind: Kind, id: str, at: str, what: str) -> None:
+        here = self.where.get((kind, id))
+        if here is None:
+            self.problems.add("", f"{kind} {id}: {at}: {what}")
+        else:
+            self.problems.add(f"{here}.{at}" if here else at, what)

@@ -1,0 +1,148 @@
+"""What a document, or a change to one object, would make of a company."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve, frozen
+
+from orchestrator.configuration.checks import check
+from orchestrator.configuration.compare import compare
+from orchestrator.configuration.document import Configuration, Key, Kind, Plan, Surroundings
+from orchestrator.configuration.fields import Fields, Problems
+from orchestrator.configuration.reading import (
+    Secrets,
+    read_company,
+    read_number,
+    read_person,
+    read_site,
+    read_trunk,
+    secrets_of,
+)
+from orchestrator.configuration.writing import documents_of
+from orchestrator.model.errors import ConfigError, NoSuchObject
+
+
+@frozen
+class Change:
+    """A plan and the words that it leads to."""
+
+    plan: Plan
+    after: Configuration
+
+
+def plan_document(document: object, now: Configuration | None, around: Surroundings) -> Change:
+    """Make the company exactly what `document` says. Whoever has no password in it keeps the one that is known.
+
+    Raises `ConfigError` naming everything that is wrong.
+    """
+    problems = Problems()
+    after, where = read_document(document, secrets_of(now), problems)
+    if not problems.found:
+        check(after, where, around, problems)
+    if problems.found:
+        raise ConfigError(problems.all())
+    return _change(now, after)
+
+
+def plan_put(now: Configuration, kind: Kind, id: str, body: object, around: Surroundings) -> Change:
+    """Set one object. `body` may leave the object's own name out. Raises `ConfigError`."""
+    problems = Problems()
+    name = _NAMES[kind]
+    if isinstance(body, Mapping):
+        if body.get(name, id) != id:
+            problems.add(name, f"must be {id!r}, as in the address")
+        body = {**body, name: id}
+    fields = Fields(body, "", problems)
+    after = _with(now, kind, fields, secrets_of(now))
+    fields.finish()
+    if not problems.found:
+        check(after, {(kind, id): ""}, around, problems)
+    if problems.found:
+        raise ConfigError(problems.all())
+    return _change(now, after)
+
+
+def plan_delete(now: Configuration, kind: Kind, id: str, around: Surroundings) -> Change:
+    """Remove one object. Raises `NoSuchObject`, or `ConfigError` while others lead to it."""
+    objects: Mapping[Any, Any] = getattr(now, _MEMBERS[kind])
+    if id not in objects:
+        raise NoSuchObject(f"no {kind} {id!r}")
+    rest = {key: value for key, value in objects.items() if key != id}
+    members: dict[str, Any] = {_MEMBERS[kind]: rest}
+    after = evolve(now, **members)
+    problems = Problems()
+    check(after, {}, around, problems)
+    if problems.found:
+        raise ConfigError(problems.all())
+    return _change(now, after)
+
+
+def read_document(
+    document: object, secrets: Secrets, problems: Problems
+) -> tuple[Configuration, dict[Key, str]]:
+    """Read a whole company; of what it says, and where in the document each object stands."""
+    fields = Fields(document, "", problems)
+    company = read_company(fields)
+    where: dict[Key, str] = {("company", company.id): ""}
+    members: dict[str, dict[Any, Any]] = {}
+    for kind, member in _MEMBERS.items():
+        members[member] = {}
+        for path, value in fields.items(member, _MOST[kind]) or ():
+            inner = Fields(value, path, problems)
+            word = _read(kind, inner, company.domain, secrets)
+            inner.finish()
+            id = word.number if kind == "number" else word.id
+            if id in members[member]:
+                problems.add(path, f"{kind} {id!r} is given twice")
+            members[member][id] = word
+            where[kind, id] = path
+    fields.finish()
+    return Configuration(company, **members), where
+
+
+def _with(now: Configuration, kind: Kind, fields: Fields, secrets: Secrets) -> Configuration:
+    if kind == "company":
+        company = read_company(fields)
+        if company.domain != now.company.domain and secrets.devices:
+            fields.wrong("domain", "changes every password: apply the whole company with its passwords")
+        return evolve(now, company=company)
+    word = _read(kind, fields, now.company.domain, secrets)
+    member = _MEMBERS[kind]
+    id = word.number if kind == "number" else word.id
+    members: dict[str, Any] = {member: {**getattr(now, member), id: word}}
+    return evolve(now, **members)
+
+
+def _read(kind: Kind, fields: Fields, realm: str, secrets: Secrets) -> Any:
+    match kind:
+        case "site":
+            return read_site(fields)
+        case "trunk":
+            return read_trunk(fields, secrets)
+        case "person":
+            return read_person(fields, realm, secrets)
+        case _:
+            return read_number(fields)
+
+
+def _change(now: Configuration | None, after: Configuration) -> Change:
+    before = documents_of(now) if now else {}
+    documents = documents_of(after)
+    plan = Plan(
+        after.company.id,
+        tuple(compare(before, documents)),
+        {key: body for key, body in documents.items() if before.get(key) != body},
+        tuple(sorted(before.keys() - documents.keys())),
+    )
+    return Change(plan, after)
+
+
+_MEMBERS: dict[Kind, str] = {"site": "sites", "trunk": "trunks", "person": "people", "number": "numbers"}
+_NAMES: dict[Kind, str] = {
+    "company": "company",
+    "site": "id",
+    "trunk": "id",
+    "person": "id",
+    "number": "number",
+}
+_MOST: dict[Kind, int] = {"site": 1_000, "trunk": 200, "person": 100_000, "number": 200_000}

@@ -1,0 +1,266 @@
+"""Documents → words. Reads what each object says by itself; `checks` looks at how they fit together."""
+
+import ipaddress
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from orchestrator.configuration.digest import Secret, secret_of
+from orchestrator.configuration.document import Configuration
+from orchestrator.configuration.fields import Fields, Pattern, Problems
+from orchestrator.model.calls import Refusal
+from orchestrator.model.directory import (
+    Announcement,
+    Company,
+    Destination,
+    Device,
+    DeviceKind,
+    Number,
+    OutsideDevice,
+    Person,
+    RingStrategy,
+    SipDevice,
+    Site,
+    ToOutside,
+    ToPerson,
+    Trunk,
+)
+from orchestrator.model.identifiers import (
+    E164,
+    CompanyId,
+    DeviceId,
+    ExtensionNumber,
+    PersonId,
+    PromptName,
+    SiteId,
+    TrunkId,
+)
+
+
+@frozen
+class Secrets:
+    """The secrets that are kept already, by device or trunk: whoever gives no password keeps the one there is."""
+
+    devices: Mapping[DeviceId, tuple[str, str, Secret]] = field(factory=dict)
+    """Device → (username, realm, secret): of use only while neither of the first two changes."""
+    trunks: Mapping[TrunkId, tuple[str, str, Secret]] = field(factory=dict)
+
+
+def secrets_of(kept: Configuration | None) -> Secrets:
+    """What a configuration knows."""
+    if kept is None:
+        return Secrets()
+    realm = kept.company.domain
+    return Secrets(
+        {
+            device.id: (device.username, realm, Secret(device.ha1_md5, device.ha1_sha256))
+            for person in kept.people.values()
+            for device in person.devices
+            if isinstance(device, SipDevice)
+        },
+        {
+            trunk.id: (trunk.username or "", trunk.realm or "", Secret(trunk.ha1_md5, trunk.ha1_sha256))
+            for trunk in kept.trunks.values()
+            if trunk.ha1_md5 is not None
+        },
+    )
+
+
+def read_company(fields: Fields) -> Company:
+    """The keys that hold for the whole company."""
+    outside = fields.inner("outside")
+    trunk = outside.optional_text("trunk", like=ID) if outside else None
+    prefixes = outside.texts("prefixes", like=PREFIX) if outside else ()
+    if outside:
+        outside.finish()
+    terminal = fields.parse("terminal", lambda value, path: _destination(value, path, fields.problems))
+    if not isinstance(terminal, Announcement) or terminal.then is not None:
+        fields.wrong("terminal", "must be an announcement without `then`: {announcement: NAME}")
+        terminal = Announcement(PromptName(""))
+    return Company(
+        id=CompanyId(fields.text("company", like=ID)),
+        name=fields.text("name"),
+        domain=fields.text("domain", like=HOST).lower(),
+        terminal=terminal,
+        language=fields.choice("language", {"en": "en", "ru": "ru"}, "en"),
+        time_zone=fields.text("time_zone", "UTC"),
+        country_code=fields.text("country_code", "7", like=COUNTRY_CODE),
+        outside_trunk=TrunkId(trunk) if trunk else None,
+        outside_prefixes=prefixes,
+        emergency_numbers=fields.texts("emergency_numbers", ("112",), like=DIGITS, most=20),
+    )
+
+
+def read_site(fields: Fields) -> Site:
+    """An office."""
+    return Site(SiteId(fields.text("id", like=ID)), fields.text("name"))
+
+
+def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
+    """A link to a carrier. `realm` is pinned: HA1 is bound to it."""
+    id = TrunkId(fields.text("id", like=ID))
+    register = fields.flag("register")
+    username = fields.optional_text("username", like=USERNAME)
+    realm = fields.optional_text("realm")
+    kept = secrets.trunks.get(id) if username else None
+    sha256 = kept is None or kept[2].sha256 is not None or fields.has("password")
+    secret = _secret(fields, username or "", realm or "", kept, sha256=sha256)
+    if register and not (username and realm and secret):
+        fields.wrong("register", "needs username, realm and password")
+    if secret and not (username and realm):
+        fields.wrong("password", "needs username and realm")
+    sources = fields.texts("sources")
+    for place, source in enumerate(sources):
+        if not _is_network(source):
+            fields.wrong(f"sources[{place}]", f"must be an address or a network, not {source!r}")
+    return Trunk(
+        id=id,
+        host=fields.text("host", like=HOST),
+        caller_number=E164(fields.text("caller_number", like=PUBLIC)),
+        port=fields.whole("port", 5060, 1, 65535),
+        transport=fields.choice("transport", {"udp": "udp", "tcp": "tcp"}, "udp"),
+        sources=sources,
+        register=register,
+        username=username,
+        realm=realm,
+        ha1_md5=secret.md5 if secret else None,
+        ha1_sha256=secret.sha256 if secret else None,
+        max_calls=fields.optional_whole("max_calls", 1, 100_000),
+    )
+
+
+def read_person(fields: Fields, realm: str, secrets: Secrets) -> Person:
+    """Somebody with a short number and devices."""
+    devices = tuple(
+        _device(Fields(value, path, fields.problems), realm, secrets)
+        for path, value in fields.items("devices", 10) or ()
+    )
+    steps = fields.inner("next")
+    next_steps: dict[Refusal, Destination] = {}
+    if steps:
+        for refusal in Refusal:
+            step = steps.parse(refusal.value, lambda value, path: _destination(value, path, fields.problems))
+            if step is not None:
+                next_steps[refusal] = step
+        steps.finish()
+    site = fields.optional_text("site", like=ID)
+    return Person(
+        id=PersonId(fields.text("id", like=ID)),
+        name=fields.text("name"),
+        extension=ExtensionNumber(fields.text("extension", like=EXTENSION)),
+        devices=devices,
+        strategy=fields.choice("strategy", {s.value: s for s in RingStrategy}, "serial"),
+        next_steps=next_steps,
+        do_not_disturb=fields.flag("do_not_disturb"),
+        call_limit=fields.optional_whole("call_limit", 1, 1000),
+        site=SiteId(site) if site else None,
+        role=fields.text("role", ""),
+        freelancer=fields.flag("freelancer"),
+        time_zone=fields.optional_text("time_zone"),
+    )
+
+
+def read_number(fields: Fields) -> Number:
+    """A public number and where it leads."""
+    number = E164(fields.text("number", like=PUBLIC))
+    leads_to = fields.parse("to", lambda value, path: _destination(value, path, fields.problems))
+    if leads_to is None:
+        if not fields.has("to"):
+            fields.wrong("to", "missing")
+        leads_to = ToOutside(number)
+    return Number(number, leads_to)
+
+
+def _device(fields: Fields, realm: str, secrets: Secrets) -> Device:
+    id = DeviceId(fields.text("id", like=ID))
+    kind = fields.choice("kind", {kind.value: kind for kind in DeviceKind})
+    label = fields.text("label", "")
+    delay_s = fields.seconds("delay_s", 0.0, 0.0, 300.0)
+    device: Device
+    if fields.has("number"):
+        number = E164(fields.text("number", like=PUBLIC))
+        ring_s = fields.seconds("ring_s", 25.0, 1.0, 300.0)
+        device = OutsideDevice(id, kind, number, label, delay_s, ring_s)
+    else:
+        username = fields.text("username", id or "?", like=USERNAME)
+        sha256 = fields.flag("sha256")
+        secret = _secret(fields, username, realm, secrets.devices.get(id), sha256=sha256)
+        if secret is None:
+            fields.wrong("password", "missing (or a number, for a device outside)")
+            secret = Secret("")
+        ring_s = fields.seconds("ring_s", 20.0, 1.0, 300.0)
+        device = SipDevice(id, kind, username, secret.md5, secret.sha256, label, delay_s, ring_s)
+    fields.finish()
+    return device
+
+
+def _secret(
+    fields: Fields, username: str, realm: str, kept: tuple[str, str, Secret] | None, *, sha256: bool
+) -> Secret | None:
+    """The secret given as password or as HA1, else the kept one; None where there is neither."""
+    password = fields.optional_text("password")
+    ha1_md5 = fields.optional_text("ha1_md5", like=MD5)
+    ha1_sha256 = fields.optional_text("ha1_sha256", like=SHA256)
+    if password is not None:
+        if not password:
+            fields.wrong("password", "is empty")
+        if ha1_md5 or ha1_sha256:
+            fields.wrong("password", "give either password or ha1_md5, not both")
+        return secret_of(username, realm, password, sha256=sha256)
+    if ha1_md5 is not None:
+        secret = Secret(ha1_md5, ha1_sha256)
+        if kept is not None and kept[2].md5 == ha1_md5 and kept[:2] != (username, realm):
+            fields.wrong("ha1_md5", "was made for another username or domain: give the password anew")
+        return secret
+    if ha1_sha256 is not None:
+        fields.wrong("ha1_sha256", "needs ha1_md5 beside it")
+    if kept is None:
+        return None
+    if kept[:2] != (username, realm):
+        fields.wrong("password", "must be given anew when the username or the domain changes")
+    if sha256 and kept[2].sha256 is None:
+        fields.wrong("sha256", "needs the password")
+    return Secret(kept[2].md5, kept[2].sha256 if sha256 else None)
+
+
+def _destination(value: object, path: str, problems: Problems, depth: int = 0) -> Destination | None:
+    fields = Fields(value, path, problems)
+    if depth > _THEN_DEPTH_MAX:
+        problems.add(path, f"announcements may follow each other {_THEN_DEPTH_MAX} times at most")
+        return None
+    person = fields.optional_text("person", like=ID)
+    outside = fields.optional_text("outside", like=PUBLIC)
+    prompt = fields.optional_text("announcement", like=ID)
+    after = fields.parse("then", lambda v, p: _destination(v, p, problems, depth + 1)) if prompt else None
+    fields.finish()
+    given = [name for name in (person, outside, prompt) if name is not None]
+    if len(given) != 1:
+        problems.add(path, "must have exactly one of person, outside, announcement")
+        return None
+    if person is not None:
+        return ToPerson(PersonId(person))
+    if outside is not None:
+        return ToOutside(E164(outside))
+    return Announcement(PromptName(given[0]), after)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+_THEN_DEPTH_MAX = 5
+
+ID = Pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "letters, digits, - and _")
+HOST = Pattern(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}", "a host name or address")
+USERNAME = Pattern(r"[A-Za-z0-9_.+~-]{1,64}", "letters, digits and _.+~-")
+PUBLIC = Pattern(r"\+[1-9][0-9]{4,14}", 'a public number in quotes, such as "+74951234567"')
+PREFIX = Pattern(r"\+[0-9]{0,15}", 'the beginning of a public number in quotes, such as "+7"')
+EXTENSION = Pattern(r"[0-9]{2,6}", "2 to 6 digits")
+DIGITS = Pattern(r"[0-9]{2,6}", "2 to 6 digits")
+COUNTRY_CODE = Pattern(r"[1-9][0-9]{0,2}", "1 to 3 digits")
+MD5 = Pattern(r"[0-9a-f]{32}", "32 hexadecimal digits")
+SHA256 = Pattern(r"[0-9a-f]{64}", "64 hexadecimal digits")

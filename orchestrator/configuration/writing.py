@@ -1,0 +1,149 @@
+"""Words → documents: what `reading` reads back to the same words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.configuration.document import Body, Configuration, Key
+from orchestrator.model.directory import (
+    Announcement,
+    Company,
+    Destination,
+    Device,
+    Number,
+    OutsideDevice,
+    Person,
+    Site,
+    ToOutside,
+    ToPerson,
+    Trunk,
+)
+
+
+def documents_of(configuration: Configuration) -> dict[Key, Body]:
+    """Every object, secrets included."""
+    documents: dict[Key, Body] = {("company", configuration.company.id): write_company(configuration.company)}
+    documents |= {("site", site.id): write_site(site) for site in configuration.sites.values()}
+    documents |= {("trunk", trunk.id): write_trunk(trunk) for trunk in configuration.trunks.values()}
+    documents |= {("person", person.id): write_person(person) for person in configuration.people.values()}
+    documents |= {("number", n.number): write_number(n) for n in configuration.numbers.values()}
+    return documents
+
+
+def export(configuration: Configuration, *, secrets: bool = False) -> dict[str, Any]:
+    """The company as one document, as `tandem apply` takes it."""
+    whole = dict(write_company(configuration.company))
+    whole["sites"] = [write_site(site) for site in configuration.sites.values()]
+    whole["trunks"] = [write_trunk(trunk) for trunk in configuration.trunks.values()]
+    whole["people"] = [write_person(person) for person in configuration.people.values()]
+    whole["numbers"] = [write_number(number) for number in configuration.numbers.values()]
+    return whole if secrets else dict(without_secrets(whole))
+
+
+def without_secrets(body: Body) -> Body:
+    """The same without HA1. A kept SHA-256 shows as `sha256: true`, so that putting it back changes nothing."""
+    shown: dict[str, Any] = {}
+    for key, value in body.items():
+        if key == "ha1_sha256":
+            if "kind" in body:
+                shown["sha256"] = True
+        elif key != "ha1_md5":
+            shown[key] = _hide(value)
+    return shown
+
+
+def _hide(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_secrets(value)
+    return [_hide(member) for member in value] if isinstance(value, list) else value
+
+
+def write_company(company: Company) -> Body:
+    """The keys that hold for the whole company."""
+    body: dict[str, Any] = {
+        "company": company.id,
+        "name": company.name,
+        "domain": company.domain,
+        "language": company.language,
+        "time_zone": company.time_zone,
+        "country_code": company.country_code,
+        "terminal": _destination(company.terminal),
+        "emergency_numbers": list(company.emergency_numbers),
+    }
+    if company.outside_trunk or company.outside_prefixes:
+        outside: dict[str, Any] = {"prefixes": list(company.outside_prefixes)}
+        if company.outside_trunk:
+            outside["trunk"] = company.outside_trunk
+        body["outside"] = outside
+    return body
+
+
+def write_site(site: Site) -> Body:
+    """An office."""
+    return {"id": site.id, "name": site.name}
+
+
+def write_trunk(trunk: Trunk) -> Body:
+    """A link to a carrier."""
+    return {
+        "id": trunk.id,
+        "host": trunk.host,
+        "port": trunk.port,
+        "transport": trunk.transport,
+        "caller_number": trunk.caller_number,
+        "sources": list(trunk.sources),
+        "register": trunk.register,
+    } | _given(
+        username=trunk.username,
+        realm=trunk.realm,
+        ha1_md5=trunk.ha1_md5,
+        ha1_sha256=trunk.ha1_sha256,
+        max_calls=trunk.max_calls,
+    )
+
+
+def write_person(person: Person) -> Body:
+    """Somebody with a short number and devices."""
+    body: dict[str, Any] = {
+        "id": person.id,
+        "name": person.name,
+        "extension": person.extension,
+        "strategy": person.strategy.value,
+        "devices": [_device(device) for device in person.devices],
+        "do_not_disturb": person.do_not_disturb,
+        "freelancer": person.freelancer,
+    }
+    if person.next_steps:
+        body["next"] = {why.value: _destination(step) for why, step in person.next_steps.items()}
+    return body | _given(
+        call_limit=person.call_limit, site=person.site, role=person.role or None, time_zone=person.time_zone
+    )
+
+
+def write_number(number: Number) -> Body:
+    """A public number and where it leads."""
+    return {"number": number.number, "to": _destination(number.leads_to)}
+
+
+def _device(device: Device) -> Body:
+    body: dict[str, Any] = {"id": device.id, "kind": device.kind.value}
+    if isinstance(device, OutsideDevice):
+        body["number"] = device.number
+    else:
+        body["username"] = device.username
+        body |= _given(ha1_md5=device.ha1_md5, ha1_sha256=device.ha1_sha256)
+    return body | _given(label=device.label or None) | {"delay_s": device.delay_s, "ring_s": device.ring_s}
+
+
+def _destination(destination: Destination) -> Body:
+    match destination:
+        case ToPerson():
+            return {"person": destination.person}
+        case ToOutside():
+            return {"outside": destination.number}
+        case Announcement(prompt=prompt, then=then):
+            first = {"announcement": prompt}
+            return first if then is None else {**first, "then": _destination(then)}
+
+
+def _given(**values: object) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,75 @@
+"""What an operator decides when starting the exchange: from flags, or from TANDEM_* in the environment."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import field, fields, frozen
+
+from orchestrator.model.errors import ConfigError, Problem
+
+
+@frozen
+class Settings:
+    """All settings of one node. Addresses are as the engine takes them: "udp:0.0.0.0:5060", "tcp:[::]:5060"."""
+
+    data_dir: Path = field(default=Path("data"), converter=Path)
+    """Database, keys, own prompts."""
+    database_url: str | None = None
+    """"sqlite:///path"; None: tandem.db in `data_dir`."""
+    sip_listen: tuple[str, ...] = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
+    http_listen: str = "127.0.0.1:8080"
+    media_address: str = "0.0.0.0"
+    media_ports: tuple[int, int] = (16384, 32767)
+    advertised_address: str | None = None
+    """What phones are told instead of the bound address; needed when bound to 0.0.0.0 behind NAT."""
+    media_threads: int = 1
+    max_calls: int = 20_000
+    """Legs at once; above it new calls get 503."""
+    default_realm: str = "tandem"
+    decision_timeout_s: float = 3.0
+    media_timeout_s: float = 60.0
+    registration_expires_s: tuple[int, int] = (60, 3600)
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'tandem.db'}"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], **given: Any) -> "Settings":
+        """Settings from TANDEM_* variables; what is `given` and not None goes first. Raises `ConfigError`."""
+        values: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for attribute in fields(cls):
+            variable = f"TANDEM_{attribute.name.upper()}"
+            if given.get(attribute.name) is not None:
+                values[attribute.name] = given[attribute.name]
+            elif variable in environment:
+                try:
+                    values[attribute.name] = _READERS.get(attribute.name, str)(environment[variable])
+                except ValueError:
+                    problems.append(Problem(variable, f"cannot be {environment[variable]!r}"))
+        if problems:
+            raise ConfigError(problems)
+        return cls(**values)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _range(text: str) -> tuple[int, int]:
+    low, _, high = text.partition("-")
+    return int(low), int(high)
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "sip_listen": _words,
+    "media_ports": _range,
+    "media_threads": int,
+    "max_calls": int,
+    "decision_timeout_s": float,
+    "media_timeout_s": float,
+    "registration_expires_s": _range,
+}

@@ -1,0 +1,254 @@
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.configuration.digest import secret_of
+from orchestrator.configuration.document import Configuration, Surroundings
+from orchestrator.configuration.planning import plan_delete, plan_document, plan_put
+from orchestrator.configuration.writing import export
+from orchestrator.model.directory import SipDevice
+from orchestrator.model.errors import ConfigError, NoSuchObject
+from orchestrator.model.identifiers import CompanyId, PersonId
+
+COMPANY: dict[str, Any] = yaml.safe_load(
+    """
+company: demo
+name: Demo
+domain: demo.example
+language: ru
+time_zone: Europe/Moscow
+terminal: {announcement: unavailable}
+outside: {trunk: carrier, prefixes: ["+7"]}
+sites: [{id: moscow, name: Москва}]
+trunks:
+  - {id: carrier, host: 127.0.0.1, port: 5090, caller_number: "+74951234500", sources: [192.0.2.0/24]}
+  - {id: second, host: sip.example, caller_number: "+74951234500", register: true,
+     username: u, realm: r, password: p}
+people:
+  - id: anna
+    name: Анна
+    extension: "101"
+    site: moscow
+    devices:
+      - {id: anna-desk, kind: desk, password: secret, sha256: true}
+      - {id: anna-mobile, kind: mobile, number: "+79161234567", delay_s: 5}
+    next: {offline: {person: boris}, busy: {announcement: busy, then: {outside: "+79160000000"}}}
+  - {id: boris, name: Boris, extension: 102}
+numbers:
+  - {number: "+74951234501", to: {person: anna}}
+"""
+)
+AROUND = Surroundings(
+    domains={"taken.example": CompanyId("other")},
+    peers={("192.0.2.9", 5060, "udp"): CompanyId("other")},
+    time_zones=frozenset({"UTC", "Europe/Moscow"}),
+    prompts={"ru": frozenset({"unavailable", "busy"}), "en": frozenset()},
+)
+
+
+def demo() -> Configuration:
+    return plan_document(COMPANY, None, AROUND).after
+
+
+def problems_of(document: object, now: Configuration | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        plan_document(document, now, AROUND)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_password_becomes_a_hash_of_user_domain_and_password() -> None:
+    device = demo().people[PersonId("anna")].devices[0]
+    assert isinstance(device, SipDevice)
+    secret = secret_of("anna-desk", "demo.example", "secret", sha256=True)
+    assert (device.ha1_md5, device.ha1_sha256) == (secret.md5, secret.sha256)
+    assert secret.md5 not in repr(device)
+    assert "secret" not in str(export(demo(), secrets=True))
+
+
+def test_applying_the_same_twice_changes_nothing() -> None:
+    again = plan_document(COMPANY, demo(), AROUND)
+    assert again.plan.changes == ()
+    assert not again.plan.put
+    assert not again.plan.delete
+
+
+def test_an_export_without_secrets_applies_back_to_the_same() -> None:
+    exported = export(demo())
+    assert "ha1" not in str(exported)
+    assert plan_document(exported, demo(), AROUND).after == demo()
+    assert "people[0].devices[0].password: missing (or a number, for a device outside)" in problems_of(
+        exported
+    )
+
+
+def test_an_export_with_secrets_makes_the_same_company_elsewhere() -> None:
+    assert plan_document(export(demo(), secrets=True), None, AROUND).after == demo()
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ("d['people'][0]['nam'] = 1", "people[0].nam: unknown key; did you mean name?"),
+        (
+            "d['people'][0]['devices'][0]['ring_s'] = 0",
+            "people[0].devices[0].ring_s: must be 1 to 300 seconds, not 0",
+        ),
+        (
+            "d['people'][0]['devices'][0]['kind'] = 'fax'",
+            "people[0].devices[0].kind: must be one of desk, softphone, mobile, home, not 'fax'",
+        ),
+        ("d['people'][1]['extension'] = '101'", "people[1].extension: 101 belongs to anna already"),
+        ("d['people'][1]['extension'] = 112", "people[1].extension: 112 is an emergency number"),
+        ("d['people'][1]['site'] = 'mars'", "people[1].site: no site 'mars'"),
+        ("d['people'][1]['id'] = 'anna'", "people[1]: person 'anna' is given twice"),
+        (
+            "d['people'][1]['time_zone'] = 'Mars'",
+            "people[1].time_zone: no time zone 'Mars'; names are such as Europe/Moscow",
+        ),
+        ("d['people'][1]['name'] = 'a\\r\\nb'", "people[1].name: has control characters"),
+        (
+            "d['people'][1]['devices'] = [{'id': 'anna-desk', 'kind': 'desk', 'password': 'x', 'username': 'q'}]",
+            "people[1].devices[0].id: 'anna-desk' is taken by anna",
+        ),
+        (
+            "d['people'][1]['devices'] = [{'id': 'z', 'kind': 'desk', 'password': 'x', 'username': 'anna-desk'}]",
+            "people[1].devices[0].username: is taken by device anna-desk",
+        ),
+        (
+            "d['people'][0]['next']['offline'] = {'person': 'anna'}",
+            "people[0].next.offline: leads back to the same person",
+        ),
+        ("d['people'][0]['next']['away'] = {'person': 'boris'}", "people[0].next.away: unknown key"),
+        (
+            "d['people'][0]['next']['offline'] = {'person': 'x'}",
+            "people[0].next.offline.person: no person 'x'",
+        ),
+        (
+            "d['people'][0]['next']['busy']['then'] = {'outside': '+1416'}",
+            "people[0].next.busy.then.outside: must be a public number in quotes, such as \"+74951234567\", not '+1416'",
+        ),
+        (
+            "d['people'][0]['next']['busy']['then'] = {'outside': '+14165550100'}",
+            "people[0].next.busy.then.outside: +14165550100 begins with none of outside.prefixes",
+        ),
+        (
+            "d['people'][0]['next']['offline'] = {}",
+            "people[0].next.offline: must have exactly one of person, outside, announcement",
+        ),
+        (
+            "d['numbers'][0]['to'] = {'announcement': 'gone'}",
+            "numbers[0].to.announcement: no prompt 'gone' (there are: busy, unavailable)",
+        ),
+        (
+            "d['numbers'][0]['number'] = 74951234501",
+            "numbers[0].number: must be a public number in quotes, such as \"+74951234567\", not '74951234501'",
+        ),
+        ("del d['numbers'][0]['to']", "numbers[0].to: missing"),
+        ("d['numbers'] += d['numbers']", "numbers[1]: number '+74951234501' is given twice"),
+        (
+            "d['trunks'][0]['sources'] = ['300.1.1.1']",
+            "trunks[0].sources[0]: must be an address or a network, not '300.1.1.1'",
+        ),
+        (
+            "d['trunks'][0]['host'] = '192.0.2.9'; d['trunks'][0]['port'] = 5060",
+            "trunks[0].host: belongs to a trunk of another company already",
+        ),
+        ("del d['trunks'][1]['realm']", "trunks[1].register: needs username, realm and password"),
+        ("d['outside']['trunk'] = 'x'", "outside.trunk: no trunk 'x'"),
+        ("d['domain'] = 'taken.example'", "domain: is the domain of company other"),
+        (
+            "d['terminal'] = {'person': 'anna'}",
+            "terminal: must be an announcement without `then`: {announcement: NAME}",
+        ),
+        (
+            "d['terminal'] = {'announcement': 'x', 'then': {'person': 'anna'}}",
+            "terminal: must be an announcement without `then`: {announcement: NAME}",
+        ),
+        ("d['people'] = 'anna'", "people: must be a list, not text"),
+        ("d['people'][0] = None", "people[0]: must be a mapping, not nothing"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_path(edit: str, expected: str) -> None:
+    document = deepcopy(COMPANY)
+    exec(edit, {"d": document})
+    assert expected in problems_of(document)
+
+
+def test_several_problems_are_told_at_once_and_their_number_is_bounded() -> None:
+    document = deepcopy(COMPANY)
+    document["people"] += [{"id": f"p{i}", "name": "x", "extension": "bad"} for i in range(300)]
+    found = problems_of(document)
+    assert len(found) == 101
+    assert found[-1] == "and 200 more problems"
+
+
+def test_changes_are_told_in_lines_without_secrets() -> None:
+    document = deepcopy(COMPANY)
+    anna = document["people"][0]
+    anna["extension"] = "111"
+    anna["devices"][0]["password"] = "other"
+    anna["devices"].reverse()
+    anna["next"]["offline"] = {"announcement": "busy"}
+    document["people"][1]["do_not_disturb"] = True
+    document["numbers"] = [{"number": "+74951234502", "to": {"person": "boris"}}]
+    assert plan_document(document, demo(), AROUND).plan.changes == (
+        "person anna: extension 101 → 111",
+        "person anna: device anna-desk password changed",
+        "person anna: devices in another order",
+        "person anna: next.offline person boris → announcement busy",
+        "person boris: do_not_disturb no → yes",
+        "number +74951234502 added",
+        "number +74951234501 removed",
+    )
+
+
+def test_putting_one_object_checks_it_against_all_others() -> None:
+    change = plan_put(demo(), "person", "boris", {"name": "B", "extension": "103"}, AROUND)
+    assert change.plan.changes == ("person boris: name Boris → B", "person boris: extension 102 → 103")
+    assert list(change.plan.put) == [("person", "boris")]
+    with pytest.raises(ConfigError, match="extension: 101 belongs to anna already"):
+        plan_put(demo(), "person", "boris", {"name": "B", "extension": "101"}, AROUND)
+    with pytest.raises(ConfigError, match="must be 'boris', as in the address"):
+        plan_put(demo(), "person", "boris", {"id": "x", "name": "B", "extension": "103"}, AROUND)
+
+
+def test_somebody_whom_others_lead_to_cannot_be_removed() -> None:
+    with pytest.raises(ConfigError, match=r"person anna: next\.offline\.person: no person 'boris'"):
+        plan_delete(demo(), "person", "boris", AROUND)
+    with pytest.raises(NoSuchObject):
+        plan_delete(demo(), "person", "nobody", AROUND)
+    gone = plan_delete(demo(), "number", "+74951234501", AROUND)
+    assert gone.plan.delete == (("number", "+74951234501"),)
+
+
+def test_a_new_username_needs_the_password_anew() -> None:
+    document = export(demo())
+    document["people"][0]["devices"][0]["username"] = "other"
+    assert problems_of(document, demo()) == [
+        "people[0].devices[0].password: must be given anew when the username or the domain changes"
+    ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON, st.sampled_from(list(COMPANY)), st.integers(0, 1))
+def test_whatever_comes_is_refused_with_problems_or_taken(value: Any, key: str, depth: int) -> None:
+    document = deepcopy(COMPANY)
+    if depth and isinstance(document[key], list):
+        document[key][0] = value
+    else:
+        document[key] = value
+    try:
+        change = plan_document(document, demo(), AROUND)
+    except ConfigError:
+        return
+    assert plan_document(export(change.after, secrets=True), None, AROUND).after == change.after
