@@ -85,6 +85,8 @@ pub(crate) struct Unacknowledged {
     pub(crate) cseq: u32,
     pub(crate) bytes: Bytes,
     pub(crate) pause: Duration,
+    /// When it is repeated next; a timer that comes earlier belonged to another 2xx.
+    pub(crate) next: Instant,
     pub(crate) until: Instant,
     /// The codecs that we offered in it, where the INVITE had no offer.
     pub(crate) our_offer: Option<Vec<Codec>>,

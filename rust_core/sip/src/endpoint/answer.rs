@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::config::T1;
 use super::incoming::copy_record_routes;
 use super::requests::{allow, reason_phrase};
 use super::{EndedBy, Endpoint, LegId};
-use crate::leg::{Leg, LegState, Unacknowledged};
+use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Codec, Direction, answer};
 use crate::wire::HeaderName;
 
@@ -72,8 +71,7 @@ impl Endpoint {
         self.counters.answered += 1;
         let bytes = response.to_bytes();
         self.respond(now, server, &response);
-        let until = Self::ack_deadline(now);
-        self.await_ack(now, id, Unacknowledged { cseq, bytes, pause: T1, until, our_offer: None });
+        self.await_ack(now, id, cseq, bytes, None);
         self.tell_media(now, id, agreed);
     }
 

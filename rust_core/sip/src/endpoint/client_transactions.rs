@@ -122,7 +122,9 @@ impl Endpoint {
             (false, ClientState::Proceeding) => T2,
             (false, _) => (transaction.pause * 2).min(T2),
         };
-        self.timers.set(now + transaction.pause, Due::ClientResend(id));
+        if now + transaction.pause < transaction.until {
+            self.timers.set(now + transaction.pause, Due::ClientResend(id));
+        }
         self.counters.retransmitted += 1;
         let (flow, bytes) = (transaction.flow, transaction.bytes.clone());
         self.send(flow, bytes);

@@ -4,12 +4,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::T1;
 use super::incoming::{reason_text, sdp_body};
 use super::requests::{allow, reason_phrase, to_tag, unsupported};
 use super::{EndedBy, Endpoint, Event, Flow, LegId};
 use crate::dialog;
-use crate::leg::{Leg, LegState, Unacknowledged};
+use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Codec, Direction, SessionDescription, accept_answer, answer, offer};
 use crate::wire::{HeaderName, Method, Request};
 
@@ -145,8 +144,7 @@ impl Endpoint {
         self.respond(now, server, &response);
         if is_invite {
             let cseq = request.cseq().map_or(0, |cseq| cseq.number);
-            let until = Self::ack_deadline(now);
-            self.await_ack(now, id, Unacknowledged { cseq, bytes, pause: T1, until, our_offer });
+            self.await_ack(now, id, cseq, bytes, our_offer);
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::config::{T1, TRANSACTION_LIFE};
 use super::requests::reason_phrase;
 use super::{Due, EndedBy, Endpoint, Event, LegEnd, LegId, Trunk};
 use crate::dialog;
 use crate::leg::{Leg, LegState, Unacknowledged};
-use crate::offer_answer::Agreed;
+use crate::offer_answer::{Agreed, Codec};
 use crate::transaction::{ClientState, Owner};
 use crate::wire::{HeaderName, Method};
 
@@ -121,10 +123,19 @@ impl Endpoint {
     }
 
     /// Sends a 2xx and repeats it until its ACK (RFC 3261 §13.3.1.4).
-    pub(super) fn await_ack(&mut self, now: Instant, id: LegId, waiting: Unacknowledged) {
+    pub(super) fn await_ack(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        cseq: u32,
+        bytes: Bytes,
+        our_offer: Option<Vec<Codec>>,
+    ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.unacknowledged = Some(waiting);
-        self.timers.set(now + T1, Due::OkResend(id));
+        let (next, until) = (now + T1, now + TRANSACTION_LIFE);
+        leg.unacknowledged =
+            Some(Unacknowledged { cseq, bytes, pause: T1, next, until, our_offer });
+        self.timers.set(next, Due::OkResend(id));
     }
 
     /// The leg that a tag of ours belongs to.

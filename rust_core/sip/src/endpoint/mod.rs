@@ -244,3 +244,6 @@ impl Endpoint {
         format!("{:016x}", self.rng.next_u64())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::config::{T2, TRANSACTION_LIFE};
+use super::config::T2;
 use super::{Due, EndedBy, Endpoint, LegId, Why};
 use crate::leg::LegState;
 use crate::registrar::Expiry;
@@ -30,6 +30,9 @@ impl Endpoint {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let flow = leg.flow;
         let Some(waiting) = &mut leg.unacknowledged else { return };
+        if now < waiting.next {
+            return;
+        }
         if now >= waiting.until {
             leg.unacknowledged = None;
             leg.reason = Some("SIP;cause=408;text=\"no ACK\"".to_owned());
@@ -39,8 +42,8 @@ impl Endpoint {
             return;
         }
         waiting.pause = (waiting.pause * 2).min(T2);
-        let next = (now + waiting.pause).min(waiting.until);
-        let bytes = waiting.bytes.clone();
+        waiting.next = (now + waiting.pause).min(waiting.until);
+        let (next, bytes) = (waiting.next, waiting.bytes.clone());
         self.timers.set(next, Due::OkResend(id));
         self.counters.retransmitted += 1;
         self.send(flow, bytes);
@@ -78,10 +81,5 @@ impl Endpoint {
             Expiry::At(later) => self.timers.set(later, Due::PlaceEnd(place)),
             Expiry::Unknown => {}
         }
-    }
-
-    /// When a 2xx sent now is given up.
-    pub(super) fn ack_deadline(now: Instant) -> Instant {
-        now + TRANSACTION_LIFE
     }
 }

@@ -1,0 +1,142 @@
+//! Requests inside a dialog.
+
+use super::*;
+use crate::offer_answer::Direction;
+
+const SDP_TYPE: &str = "Content-Type: application/sdp\r\n";
+
+#[test]
+fn hold_in_all_its_forms_is_mirrored_and_told() {
+    let mut desk = Desk::new();
+    let (leg, mut caller) = desk.talking();
+    let table = [
+        (format!("{SDP}a=sendonly\r\n"), "a=recvonly", Direction::RecvOnly),
+        (format!("{SDP}a=inactive\r\n"), "a=inactive", Direction::Inactive),
+        (
+            SDP.replace("c=IN IP4 198.51.100.9", "c=IN IP4 0.0.0.0"),
+            "a=recvonly",
+            Direction::RecvOnly,
+        ),
+        (SDP.replace("7000", "7002"), "a=sendrecv", Direction::SendRecv),
+    ];
+    for (sdp, line, direction) in table {
+        for method in ["INVITE", "UPDATE"] {
+            let ok = desk.ask(CARRIER, caller.next(method, SDP_TYPE, &sdp));
+            assert_eq!(ok.status, 200);
+            assert!(String::from_utf8_lossy(&ok.body).contains(line), "{line}");
+            let events = desk.events();
+            assert_eq!(agreed_in(&events)[0].direction, direction);
+            if method == "INVITE" {
+                desk.hear(CARRIER, caller.request("ACK", ""));
+            }
+        }
+    }
+    assert_eq!(desk.events(), []);
+    assert!(desk.endpoint.legs[&leg].unacknowledged.is_none());
+}
+
+#[test]
+fn a_reoffer_that_fails_keeps_the_session() {
+    let mut desk = Desk::new();
+    let (leg, mut caller) = desk.talking();
+    let before = desk.endpoint.legs[&leg].agreed.clone();
+    let table = [SDP.replace("8 0 101", "18"), "nonsense".to_owned()];
+    for sdp in table {
+        assert_eq!(desk.ask(CARRIER, caller.next("INVITE", SDP_TYPE, &sdp)).status, 488);
+        desk.hear(CARRIER, caller.request("ACK", "").replace("ack;rport", ";rport"));
+    }
+    assert_eq!(desk.events(), []);
+    assert_eq!(desk.endpoint.legs[&leg].agreed, before);
+    assert_eq!(desk.ask(CARRIER, caller.next("BYE", "", "")).status, 200);
+}
+
+#[test]
+fn a_reinvite_without_offer_gets_ours_and_its_ack_the_answer() {
+    let mut desk = Desk::new();
+    let (_, mut caller) = desk.talking();
+    let ok = desk.ask(CARRIER, caller.next("INVITE", "", ""));
+    assert_eq!(ok.status, 200);
+    assert!(String::from_utf8_lossy(&ok.body).contains("m=audio 4000 RTP/AVP 8 0 101"));
+    let sdp = SDP.replace("7000", "7004");
+    desk.hear(CARRIER, caller.message("ACK", SDP_TYPE, &sdp, caller.cseq));
+    let events = desk.events();
+    assert_eq!(agreed_in(&events)[0].rtp, peer("198.51.100.9:7004"));
+}
+
+#[test]
+fn an_unacknowledged_2xx_of_a_reinvite_is_repeated_and_blocks_the_next() {
+    let mut desk = Desk::new();
+    let (_, mut caller) = desk.talking();
+    assert_eq!(desk.ask(CARRIER, caller.next("INVITE", SDP_TYPE, SDP)).status, 200);
+    desk.pass(Duration::from_millis(500));
+    assert_eq!(desk.statuses(), [200]);
+    assert_eq!(desk.ask(CARRIER, caller.next("INVITE", SDP_TYPE, SDP)).status, 491);
+    desk.events();
+    desk.pass_s(32);
+    assert_eq!(desk.one_end(), (408, EndedBy::Timeout));
+}
+
+#[test]
+fn only_the_one_we_talk_to_is_heard_and_only_in_order() {
+    let mut desk = Desk::new();
+    let (_, mut caller) = desk.talking();
+    let old = caller.request("INFO", "");
+    let other_fork = caller.next("BYE", "", "").replace("tag=f1", "tag=other");
+    assert_eq!(desk.ask(CARRIER, other_fork).status, 481);
+    let wrong_tag = caller.next("BYE", "", "").replace(&caller.to_tag, "1.0000000000000000");
+    assert_eq!(desk.ask(CARRIER, wrong_tag).status, 481);
+    assert_eq!(desk.ask(CARRIER, caller.next("OPTIONS", "", "")).status, 200);
+    assert_eq!(desk.ask(CARRIER, old).status, 500);
+    assert_eq!(desk.ask(CARRIER, caller.next("REFER", "", "")).status, 405);
+    assert_eq!(desk.ask(CARRIER, caller.next("FOO", "", "")).status, 501);
+    let demanding = caller.next("UPDATE", "Require: timer\r\n", "");
+    assert_eq!(desk.ask(CARRIER, demanding).status, 420);
+    assert_eq!(desk.events(), []);
+}
+
+#[test]
+fn keys_come_as_info_in_both_forms() {
+    let mut desk = Desk::new();
+    let (leg, mut caller) = desk.talking();
+    let relay = "Content-Type: application/dtmf-relay\r\n";
+    let plain = "Content-Type: application/dtmf\r\n";
+    let table = [
+        (relay, "Signal=5\r\nDuration=160\r\n", Some('5')),
+        (relay, "Signal= #\r\n", Some('#')),
+        (relay, "Signal=11\r\n", Some('#')),
+        (plain, "*", Some('*')),
+        (plain, "d", Some('D')),
+        (relay, "Signal=X\r\n", None),
+        (relay, "", None),
+    ];
+    for (kind, body, key) in table {
+        let status = desk.ask(CARRIER, caller.next("INFO", kind, body)).status;
+        assert_eq!(status, if key.is_some() { 200 } else { 400 }, "{body}");
+        let expected: Vec<_> = key.map(|key| Event::KeyPressed(leg, key)).into_iter().collect();
+        assert_eq!(desk.events(), expected);
+    }
+    let other = caller.next("INFO", "Content-Type: text/plain\r\n", "5");
+    assert_eq!(desk.ask(CARRIER, other).status, 415);
+}
+
+#[test]
+fn our_bye_follows_the_route_of_the_call() {
+    let mut desk = Desk::new();
+    let caller = desk.next_caller();
+    let routes = "Record-Route: <sip:198.51.100.10;lr>, <sip:198.51.100.11;lr>\r\n";
+    desk.hear(CARRIER, caller.invite_with(routes, SDP));
+    let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
+    desk.sent();
+    let leg = incoming.leg;
+    desk.command(Command::Answer { leg, like: None, rtp: peer("192.0.2.1:4000") });
+    let ok = desk.one_response();
+    assert!(ok.headers.line(&HeaderName::RecordRoute).is_some());
+    desk.hear(CARRIER, Caller { to_tag: tag(&ok), ..caller }.request("ACK", ""));
+    desk.command(Command::HangUp { leg, status: 200, reason: String::new(), by: EndedBy::Us });
+    let (to, message) = desk.sent().remove(0);
+    assert_eq!(to, peer("198.51.100.10:5060"));
+    let Message::Request(bye) = message else { panic!("a response") };
+    assert_eq!(bye.uri, "sip:gw@198.51.100.9:5060");
+    let routes: Vec<_> = bye.headers.values(&HeaderName::Route).collect();
+    assert_eq!(routes, ["<sip:198.51.100.10;lr>", "<sip:198.51.100.11;lr>"]);
+}

@@ -1,0 +1,93 @@
+//! What is shed, and what never is.
+
+use super::*;
+
+#[test]
+fn new_calls_are_shed_by_the_age_of_the_oldest_undecided_one() {
+    let mut desk = Desk::new();
+    let (first, _) = desk.called();
+    desk.pass(Duration::from_millis(500));
+    let (second, _) = desk.called();
+    desk.pass(Duration::from_millis(1));
+    let caller = desk.next_caller();
+    let shed = desk.ask(CARRIER, caller.invite());
+    assert_eq!(shed.status, 503);
+    assert!(shed.headers.line(&HeaderName::RetryAfter).is_some());
+    assert_eq!(desk.events(), []);
+    assert_eq!(desk.endpoint.counters().server_transactions, 2, "nothing is kept of it");
+    desk.command(Command::Ring(first));
+    desk.sent();
+    let _ = desk.called();
+    desk.command(Command::Ring(second));
+}
+
+#[test]
+fn new_calls_are_shed_at_the_limit_and_legs_that_they_need_are_not() {
+    let mut desk = Desk::with(|config| config.max_legs = 2);
+    let (_, mut caller) = desk.talking();
+    let _ = desk.talking();
+    let next = desk.next_caller();
+    assert_eq!(desk.ask(CARRIER, next.invite()).status, 503);
+    let mut dialled = 0;
+    for i in 0..5 {
+        let target =
+            Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number: "1".into() };
+        let leg = LegId(FIRST_DIALLED_LEG + i);
+        let (caller, rtp) = (CallerId::default(), peer("192.0.2.1:4002"));
+        desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });
+        dialled += desk.requests().len();
+    }
+    assert_eq!(dialled, 2);
+    assert_eq!(desk.ask(CARRIER, caller.next("BYE", "", "")).status, 200);
+}
+
+#[test]
+fn what_is_shed_first_grows_with_the_level() {
+    for level in 0..=3 {
+        let mut desk = Desk::new();
+        let (_, mut caller) = desk.talking();
+        desk.endpoint.set_overload(level);
+        let other = desk.next_caller();
+        let mut shed = Vec::new();
+        for method in ["OPTIONS", "REGISTER"] {
+            shed.push(desk.ask(PHONE, other.request(method, "")).status == 503);
+        }
+        desk.hear(CARRIER, other.invite());
+        shed.push(desk.statuses() == [503]);
+        assert_eq!(shed, [level >= 1, level >= 2, level >= 3]);
+        let reinvite = caller.next("INVITE", "Content-Type: application/sdp\r\n", SDP);
+        assert_eq!(desk.ask(CARRIER, reinvite).status, 200);
+        assert_eq!(desk.ask(CARRIER, caller.next("BYE", "", "")).status, 200);
+    }
+}
+
+#[test]
+fn a_full_trunk_is_refused_both_ways() {
+    let mut desk = Desk::new();
+    let full = Trunk { max_calls: Some(1), ..trunk("carrier", CARRIER) };
+    desk.command(Command::SetTrunks(vec![full]));
+    let (_, mut caller) = desk.talking();
+    let next = desk.next_caller();
+    assert_eq!(desk.ask(CARRIER, next.invite()).status, 503);
+    assert_eq!(desk.ask(CARRIER, caller.next("BYE", "", "")).status, 200);
+    desk.events();
+    let _ = desk.called();
+}
+
+#[test]
+fn a_flood_of_strangers_leaves_nothing_behind() {
+    let mut desk = Desk::new();
+    for i in 0..2_000 {
+        let stranger = desk.next_caller();
+        let message = match i % 3 {
+            0 => stranger.invite(),
+            1 => stranger.request("REGISTER", ""),
+            _ => stranger.request("OPTIONS", "").replace("Forwards: 70", "Forwards: x"),
+        };
+        desk.hear(&format!("203.0.113.{}:5060", i % 200 + 1), message);
+    }
+    desk.sent();
+    let counters = desk.endpoint.counters();
+    assert_eq!((counters.legs, counters.server_transactions, counters.timers), (0, 0, 0));
+    assert!(counters.unauthorized > 1_000);
+}

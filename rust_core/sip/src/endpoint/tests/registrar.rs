@@ -1,0 +1,280 @@
+//! Devices register.
+
+use super::*;
+
+struct Phone {
+    cseq: u32,
+    call_id: &'static str,
+}
+
+impl Phone {
+    fn new() -> Self {
+        Self { cseq: 0, call_id: "r1" }
+    }
+
+    fn message(&mut self, user: &str, rest: &str) -> String {
+        self.cseq += 1;
+        let Self { cseq, call_id } = self;
+        format!(
+            "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5;branch=z9hG4bK{call_id}.{cseq};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{user}@{REALM}>;tag=1\r\nTo: <sip:{user}@{REALM}>\r\n\
+             Call-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\nUser-Agent: Phone 1\r\n{rest}Content-Length: 0\r\n\r\n"
+        )
+    }
+
+    /// Asks, answers the challenge, and gives what comes of it.
+    fn register(&mut self, desk: &mut Desk, from: &str, rest: &str) -> Response {
+        let first = self.message("anna", rest);
+        let challenge = desk.ask(from, first.clone());
+        self.cseq += 1;
+        let number = self.cseq;
+        let first = first.replace(&format!("CSeq: {} ", number - 1), "CSeq: 1 ");
+        let second = authorized(&first, &challenge, &credentials("anna", REALM, "pw"), number);
+        desk.ask(from, second)
+    }
+}
+
+const CONTACT: &str = "Contact: <sip:anna@10.0.0.5:5062>\r\n";
+
+fn told(desk: &mut Desk) -> Vec<(Why, usize)> {
+    let told = desk.events().into_iter().map(|event| match event {
+        Event::RegistrationChanged { why, bindings, .. } => (why, bindings.len()),
+        other => panic!("{other:?}"),
+    });
+    told.collect()
+}
+
+#[test]
+fn a_phone_registers_refreshes_and_leaves() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let ok = phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 600\r\n"));
+    assert_eq!(ok.status, 200);
+    assert_eq!(ok.headers.text(&HeaderName::Contact), Some("<sip:anna@10.0.0.5:5062>;expires=600"));
+    let Some(Event::RegistrationChanged { bindings, why, .. }) = desk.events().pop() else {
+        panic!("nothing told")
+    };
+    let binding = &bindings[0];
+    assert_eq!((why, binding.source), (Why::Registered, peer(PHONE)));
+    assert_eq!((binding.user_agent.as_str(), binding.expires_in.as_secs()), ("Phone 1", 600));
+    desk.pass_s(300);
+    assert_eq!(phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 600\r\n")).status, 200);
+    assert_eq!(told(&mut desk), [(Why::Refreshed, 1)]);
+    desk.pass_s(599);
+    assert_eq!(told(&mut desk), []);
+    let gone = phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 0\r\n"));
+    assert_eq!((gone.status, gone.headers.line(&HeaderName::Contact)), (200, None));
+    assert_eq!(told(&mut desk), [(Why::Unregistered, 0)]);
+    desk.assert_empty_after(3600);
+}
+
+#[test]
+fn a_registration_that_is_not_refreshed_expires_on_time() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 600\r\n"));
+    desk.pass_s(300);
+    phone.register(&mut desk, PHONE, "Contact: <sip:anna@10.0.0.5:5062>;expires=60\r\n");
+    desk.events();
+    desk.pass_s(59);
+    assert_eq!(told(&mut desk), []);
+    desk.pass_s(1);
+    assert_eq!(told(&mut desk), [(Why::Expired, 0)]);
+    desk.assert_empty_after(600);
+}
+
+#[test]
+fn a_refresh_costs_no_timer() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    for _ in 0..50 {
+        phone.register(&mut desk, PHONE, CONTACT);
+        desk.pass_s(60);
+    }
+    assert_eq!(desk.endpoint.counters().timers, 1);
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
+    let mut desk = Desk::new();
+    let mut answers = Vec::new();
+    for (user, password) in [("anna", "wrong"), ("nobody", "pw")] {
+        let mut phone = Phone { cseq: 0, call_id: "same" };
+        let first = phone.message(user, CONTACT);
+        let challenge = desk.ask(PHONE, first.clone());
+        let second = authorized(&first, &challenge, &credentials(user, REALM, password), 2);
+        let answer = desk.ask(PHONE, second);
+        let text = String::from_utf8(answer.to_bytes().to_vec()).unwrap().replace(user, "USER");
+        let nonce = text.find("nonce=").unwrap();
+        let tag = tag(&answer);
+        answers.push((text[..nonce].replace(&tag, "TAG"), text[nonce..].len()));
+    }
+    assert_eq!(answers[0].0, answers[1].0);
+    assert_eq!(desk.events(), []);
+    assert_eq!(desk.endpoint.counters().unauthorized, 4);
+}
+
+#[test]
+fn nobody_registers_for_somebody_else() {
+    let mut desk = Desk::new();
+    let mut phone = Phone::new();
+    let first = phone.message("boris", CONTACT);
+    let challenge = desk.ask(PHONE, first.clone());
+    let second = authorized(&first, &challenge, &credentials("anna", REALM, "pw"), 2);
+    assert_eq!(desk.ask(PHONE, second).status, 403);
+}
+
+#[test]
+fn rules_of_expiry_order_and_star() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let short = phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 10\r\n"));
+    assert_eq!((short.status, short.headers.text(&HeaderName::MinExpires)), (423, Some("60")));
+    let long = phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 99999999999\r\n"));
+    let contact = long.headers.text(&HeaderName::Contact).unwrap().to_owned();
+    assert!(contact.ends_with(";expires=3600"), "{contact}");
+    desk.events();
+    desk.pass_s(40);
+    let mut late = Phone { cseq: 0, ..phone };
+    let stale = late.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 0\r\n"));
+    assert_eq!(stale.status, 500);
+    let mut star = Phone { cseq: 20, ..late };
+    assert_eq!(star.register(&mut desk, PHONE, "Contact: *\r\nExpires: 5\r\n").status, 400);
+    let both = format!("{CONTACT}Contact: *\r\nExpires: 0\r\n");
+    assert_eq!(star.register(&mut desk, PHONE, &both).status, 400);
+    assert_eq!(star.register(&mut desk, PHONE, "Contact: <tel:+7>\r\n").status, 400);
+    assert_eq!(desk.events(), []);
+    let query = star.register(&mut desk, PHONE, "");
+    assert!(query.headers.line(&HeaderName::Contact).is_some());
+    assert_eq!(star.register(&mut desk, PHONE, "Contact: *\r\nExpires: 0\r\n").status, 200);
+    assert_eq!(told(&mut desk), [(Why::Unregistered, 0)]);
+}
+
+#[test]
+fn a_repeated_register_is_answered_and_not_challenged_again() {
+    let mut desk = Desk::new();
+    let mut phone = Phone::new();
+    let first = phone.message("anna", CONTACT);
+    let challenge = desk.ask(PHONE, first.clone());
+    let second = authorized(&first, &challenge, &credentials("anna", REALM, "pw"), 2);
+    assert_eq!(desk.ask(PHONE, second.clone()).status, 200);
+    assert_eq!(desk.ask(PHONE, second).status, 200);
+    assert_eq!(told(&mut desk).len(), 1);
+}
+
+#[test]
+fn places_are_limited_and_an_instance_has_one() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    for i in 0..5 {
+        phone.register(&mut desk, PHONE, &format!("Contact: <sip:anna@10.0.0.{i}>\r\n"));
+    }
+    let Some(Event::RegistrationChanged { bindings, .. }) = desk.events().pop() else {
+        panic!("nothing told")
+    };
+    let contacts: Vec<_> = bindings.iter().map(|b| b.contact.as_str()).collect();
+    assert_eq!(contacts, ["sip:anna@10.0.0.2", "sip:anna@10.0.0.3", "sip:anna@10.0.0.4"]);
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    for i in 0..3 {
+        let instance =
+            format!("Contact: <sip:anna@10.0.0.{i}>;+sip.instance=\"<urn:uuid:1>\";reg-id=1\r\n");
+        phone.register(&mut desk, PHONE, &instance);
+    }
+    assert_eq!(told(&mut desk), [(Why::Registered, 1); 3]);
+}
+
+fn dial(desk: &mut Desk, binding: u64) {
+    let caller = CallerId { number: "102".into(), name: String::new() };
+    let (leg, target) = (LegId(FIRST_DIALLED_LEG), Target::Binding(binding));
+    let rtp = peer("192.0.2.1:4002");
+    desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });
+}
+
+fn binding(desk: &mut Desk) -> u64 {
+    let Some(Event::RegistrationChanged { bindings, .. }) = desk.events().pop() else {
+        panic!("nothing told")
+    };
+    bindings[0].id
+}
+
+#[test]
+fn a_device_is_called_where_it_was_seen_and_never_gets_our_digest() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let path = format!("{CONTACT}Path: <sip:edge@203.0.113.5:5062;lr>\r\n");
+    assert!(phone.register(&mut desk, PHONE, &path).headers.line(&HeaderName::Path).is_some());
+    let id = binding(&mut desk);
+    dial(&mut desk, id);
+    let (to, message) = desk.sent().remove(0);
+    assert_eq!(to, peer(PHONE));
+    let Message::Request(invite) = message else { panic!("a response") };
+    assert_eq!(invite.uri, "sip:anna@10.0.0.5:5062");
+    assert!(invite.headers.line(&HeaderName::Route).is_some());
+    let mut challenge = invite.response(401, "Unauthorized", Some("x"));
+    challenge
+        .headers
+        .push(HeaderName::WwwAuthenticate, "Digest realm=\"demo.example\", nonce=\"n\"");
+    desk.hear(PHONE, challenge.to_bytes());
+    assert_eq!(desk.methods(), ["ACK"]);
+    assert_eq!(desk.one_end(), (401, EndedBy::Peer));
+    dial(&mut desk, id + 1);
+    assert_eq!(desk.one_end(), (480, EndedBy::Timeout));
+}
+
+#[test]
+fn a_broken_connection_takes_its_places_and_ringing_calls_along() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let first = phone.message("anna", CONTACT);
+    desk.hear_tcp(4, PHONE, first.clone());
+    let challenge = desk.one_response();
+    let second = authorized(&first, &challenge, &credentials("anna", REALM, "pw"), 2);
+    desk.hear_tcp(4, PHONE, second);
+    assert_eq!(desk.one_response().status, 200);
+    let id = binding(&mut desk);
+    dial(&mut desk, id);
+    assert_eq!(desk.endpoint.poll_transmit().unwrap().flow.connection, Some(4));
+    desk.endpoint.handle_connection_closed(desk.now, 5);
+    assert_eq!(desk.events(), []);
+    desk.endpoint.handle_connection_closed(desk.now, 4);
+    let events = desk.events();
+    assert!(matches!(&events[0], Event::Ended(_, end) if end.status == 503), "{events:?}");
+    assert!(
+        matches!(&events[1], Event::RegistrationChanged { why: Why::Expired, bindings, .. } if bindings.is_empty())
+    );
+    assert!(desk.endpoint.registrar.len() == (0, 0));
+}
+
+#[test]
+fn restored_places_are_reachable_and_give_way_to_live_ones() {
+    let mut desk = Desk::new();
+    let place = |device: &str, transport| RestoredBinding {
+        company: "demo".into(),
+        device: device.into(),
+        contact: "sip:anna@10.0.0.5:5062".into(),
+        source: peer(PHONE),
+        transport,
+        expires_in: Duration::from_secs(100),
+        call_id: "r1".into(),
+        cseq: 1,
+        user_agent: String::new(),
+        path: Vec::new(),
+    };
+    let bindings = vec![place("anna-desk", Transport::Tcp), place("ghost", Transport::Udp)];
+    desk.command(Command::RestoreBindings(bindings));
+    let id = binding(&mut desk);
+    dial(&mut desk, id);
+    let flow = desk.endpoint.poll_transmit().unwrap().flow;
+    assert_eq!((flow.peer, flow.connection), (peer("10.0.0.5:5062"), None), "to be connected anew");
+    desk.endpoint.handle_unreachable(desk.now, Transport::Tcp, flow.peer);
+    assert_eq!(desk.one_end(), (503, EndedBy::Timeout));
+    desk.command(Command::RestoreBindings(vec![place("anna-desk", Transport::Udp)]));
+    assert_eq!(told(&mut desk), [(Why::Registered, 1)], "not twice");
+    desk.pass_s(100);
+    assert_eq!(told(&mut desk), [(Why::Expired, 0)]);
+}
+
+#[test]
+fn an_account_that_goes_takes_its_places_along() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    phone.register(&mut desk, PHONE, CONTACT);
+    desk.events();
+    desk.command(Command::SetAccounts(vec![account("anna", "pw"), account("boris", "pw")]));
+    assert_eq!(desk.events(), []);
+    desk.command(Command::SetAccounts(vec![account("boris", "pw")]));
+    assert_eq!(told(&mut desk), [(Why::Removed, 0)]);
+    desk.assert_empty_after(3600);
+}

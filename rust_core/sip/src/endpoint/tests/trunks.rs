@@ -1,0 +1,257 @@
+//! Our registrations at trunks, and whose a call is.
+
+use super::*;
+
+fn registering() -> Trunk {
+    Trunk {
+        credentials: Some(credentials("me", "carrier", "secret")),
+        register: true,
+        ..trunk("carrier", CARRIER)
+    }
+}
+
+/// A desk whose only trunk registers, and its first REGISTER.
+fn started() -> (Desk, Request) {
+    let mut desk = Desk::new();
+    desk.command(Command::SetTrunks(vec![registering()]));
+    let register = desk.one_request();
+    (desk, register)
+}
+
+fn challenge(request: &Request, status: u16, realm: &str) -> Bytes {
+    let mut response = request.response(status, "Who are you", Some("x"));
+    let name =
+        if status == 401 { HeaderName::WwwAuthenticate } else { HeaderName::ProxyAuthenticate };
+    response.headers.push(name, format!("Digest realm=\"{realm}\", nonce=\"n1\", qop=\"auth\""));
+    response.to_bytes()
+}
+
+fn accepted(request: &Request, expires: &str) -> Bytes {
+    let mut response = request.response(200, "OK", Some("x"));
+    let contact = request.headers.text(&HeaderName::Contact).unwrap();
+    response.headers.push(HeaderName::Contact, format!("{contact};expires={expires}"));
+    response.to_bytes()
+}
+
+fn states(desk: &mut Desk) -> Vec<(bool, u16)> {
+    let states = desk.events().into_iter().map(|event| match event {
+        Event::TrunkChanged { registered, status, .. } => (registered, status),
+        other => panic!("{other:?}"),
+    });
+    states.collect()
+}
+
+#[test]
+fn a_trunk_is_registered_refreshed_at_80_percent_and_left() {
+    let (mut desk, register) = started();
+    assert_eq!(register.uri, "sip:198.51.100.9");
+    assert_eq!(register.headers.text(&HeaderName::Contact), Some("<sip:carrier@192.0.2.1:5060>"));
+    desk.hear(CARRIER, challenge(&register, 401, "carrier"));
+    let again = desk.one_request();
+    assert!(again.headers.text(&HeaderName::Authorization).unwrap().contains("nc=00000001"));
+    desk.hear(CARRIER, accepted(&again, "100"));
+    assert_eq!(states(&mut desk), [(true, 200)]);
+    desk.pass_s(69);
+    assert_eq!(desk.sent(), []);
+    desk.pass_s(1);
+    let refresh = desk.one_request();
+    assert!(refresh.headers.text(&HeaderName::Authorization).unwrap().contains("nc=00000002"));
+    assert_eq!(
+        refresh.headers.line(&HeaderName::CallId),
+        register.headers.line(&HeaderName::CallId)
+    );
+    desk.hear(CARRIER, accepted(&refresh, "100"));
+    assert_eq!(states(&mut desk), [], "no news");
+    desk.command(Command::SetTrunks(vec![]));
+    let leave = desk.one_request();
+    assert_eq!(leave.headers.text(&HeaderName::Expires), Some("0"));
+    desk.hear(CARRIER, accepted(&leave, "0"));
+    desk.assert_empty_after(300);
+}
+
+#[test]
+fn short_registrations_are_not_refreshed_without_pause() {
+    for (granted, pause_s) in [("40", 32), ("60", 48), ("1", 1)] {
+        let (mut desk, register) = started();
+        desk.hear(CARRIER, accepted(&register, granted));
+        desk.pass(Duration::from_secs(pause_s) - Duration::from_millis(1));
+        assert_eq!(desk.sent(), []);
+        desk.pass(Duration::from_millis(1));
+        assert_eq!(desk.methods(), ["REGISTER"]);
+    }
+}
+
+#[test]
+fn a_foreign_realm_gets_no_digest() {
+    let (mut desk, register) = started();
+    desk.hear(CARRIER, challenge(&register, 401, "evil"));
+    assert_eq!(desk.sent(), []);
+    assert_eq!(states(&mut desk), [(false, 401)]);
+}
+
+#[test]
+fn a_wrong_secret_is_not_tried_for_ever() {
+    let (mut desk, register) = started();
+    let mut request = register;
+    for _ in 0..2 {
+        desk.hear(CARRIER, challenge(&request, 401, "carrier"));
+        request = desk.one_request();
+    }
+    desk.hear(CARRIER, challenge(&request, 401, "carrier"));
+    assert_eq!(desk.sent(), []);
+    assert_eq!(states(&mut desk), [(false, 401)]);
+}
+
+#[test]
+fn failures_are_tried_again_with_growing_pauses_and_told_once() {
+    let (mut desk, register) = started();
+    let (mut request, mut pauses) = (register, Vec::new());
+    for _ in 0..10 {
+        desk.hear(CARRIER, request.response(503, "Busy", Some("x")).to_bytes());
+        let failed_at = desk.now;
+        let due = loop {
+            desk.pass(Duration::from_millis(100));
+            if let Some(next) = desk.requests().pop() {
+                break next;
+            }
+        };
+        pauses.push((desk.now - failed_at).as_secs_f64());
+        request = due;
+    }
+    assert_eq!(states(&mut desk), [(false, 503)]);
+    for (i, pause) in pauses.iter().enumerate() {
+        let middle = f64::from(2_u32 << i.min(6)).min(120.0);
+        assert!((middle * 0.79..middle * 1.21 + 0.1).contains(pause), "{pauses:?}");
+    }
+    desk.hear(CARRIER, accepted(&request, "300"));
+    assert_eq!(states(&mut desk), [(true, 200)]);
+}
+
+#[test]
+fn silence_is_408_and_423_is_obeyed() {
+    let (mut desk, _) = started();
+    desk.pass_s(32);
+    assert_eq!(states(&mut desk), [(false, 408)]);
+    let (mut desk, register) = started();
+    let mut brief = register.response(423, "Interval Too Brief", Some("x"));
+    brief.headers.push(HeaderName::MinExpires, "1800");
+    desk.hear(CARRIER, brief.to_bytes());
+    assert_eq!(desk.one_request().headers.text(&HeaderName::Expires), Some("1800"));
+}
+
+#[test]
+fn a_trunk_without_address_waits_for_it() {
+    let mut desk = Desk::new();
+    let unresolved = Trunk { address: None, host: "sip.carrier.example".into(), ..registering() };
+    desk.command(Command::SetTrunks(vec![unresolved]));
+    assert_eq!(desk.sent(), []);
+    let (host, address) = ("sip.carrier.example".to_owned(), peer(CARRIER));
+    desk.command(Command::ResolvedTrunk { host, port: 5060, address });
+    assert_eq!(desk.sent().remove(0).0, peer(CARRIER));
+}
+
+#[test]
+fn shutting_down_takes_the_registration_back() {
+    let (mut desk, register) = started();
+    desk.hear(CARRIER, accepted(&register, "300"));
+    desk.command(Command::Shutdown);
+    let leave = desk.one_request();
+    desk.hear(CARRIER, challenge(&leave, 401, "carrier"));
+    let again = desk.one_request();
+    assert_eq!(again.headers.text(&HeaderName::Expires), Some("0"));
+    desk.hear(CARRIER, accepted(&again, "0"));
+    assert!(desk.endpoint.is_idle());
+    desk.assert_empty_after(400);
+}
+
+fn dial(desk: &mut Desk) -> Request {
+    let target =
+        Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number: "1".into() };
+    let (leg, caller) = (LegId(FIRST_DIALLED_LEG), CallerId::default());
+    let rtp = peer("192.0.2.1:4002");
+    desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });
+    desk.one_request()
+}
+
+#[test]
+fn invite_and_bye_are_authorized_once_and_only_for_the_pinned_realm() {
+    for (realm, is_answered) in [("carrier", true), ("evil", false)] {
+        let mut desk = Desk::new();
+        let quiet = Trunk { register: false, ..registering() };
+        desk.command(Command::SetTrunks(vec![quiet]));
+        let invite = dial(&mut desk);
+        desk.hear(CARRIER, challenge(&invite, 407, realm));
+        let requests = desk.requests();
+        if !is_answered {
+            assert_eq!(requests.len(), 1, "only the ACK");
+            assert_eq!(desk.one_end(), (407, EndedBy::Peer));
+            continue;
+        }
+        let again = &requests[1];
+        assert_eq!(again.headers.text(&HeaderName::CSeq), Some("2 INVITE"));
+        assert!(again.headers.line(&HeaderName::ProxyAuthorization).is_some());
+        let mut ok = again.response(200, "OK", Some("a"));
+        ok.headers.push(HeaderName::Contact, format!("<sip:gw@{CARRIER}>"));
+        ok.body = SDP.into();
+        desk.hear(CARRIER, ok.to_bytes());
+        desk.sent();
+        let leg = LegId(FIRST_DIALLED_LEG);
+        desk.command(Command::HangUp { leg, status: 200, reason: String::new(), by: EndedBy::Us });
+        let bye = desk.one_request();
+        assert_eq!(bye.headers.text(&HeaderName::CSeq), Some("3 BYE"));
+        desk.hear(CARRIER, challenge(&bye, 407, "carrier"));
+        let again = desk.one_request();
+        assert!(again.headers.line(&HeaderName::ProxyAuthorization).is_some());
+        desk.hear(CARRIER, challenge(&again, 407, "carrier"));
+        assert_eq!(desk.sent(), [], "once");
+    }
+}
+
+#[test]
+fn a_second_challenge_of_an_invite_is_its_end() {
+    let mut desk = Desk::new();
+    desk.command(Command::SetTrunks(vec![Trunk { register: false, ..registering() }]));
+    let invite = dial(&mut desk);
+    desk.hear(CARRIER, challenge(&invite, 401, "carrier"));
+    let again = desk.requests().remove(1);
+    desk.hear(CARRIER, challenge(&again, 401, "carrier"));
+    assert_eq!(desk.methods(), ["ACK"]);
+    assert_eq!(desk.one_end(), (401, EndedBy::Peer));
+}
+
+#[test]
+fn a_call_belongs_to_the_trunk_of_its_source() {
+    let mut desk = Desk::new();
+    let second = Trunk {
+        sources: vec![("198.51.100.0".parse().unwrap(), 24), ("192.0.2.99".parse().unwrap(), 32)],
+        contact_user: "+74951234501".into(),
+        ..trunk("second", "192.0.2.200:5060")
+    };
+    desk.command(Command::SetTrunks(vec![trunk("carrier", CARRIER), second]));
+    let trunk_of = |desk: &mut Desk, source: &str, change: (&str, &str)| {
+        let caller = desk.next_caller();
+        desk.hear(source, caller.invite().replace(change.0, change.1));
+        desk.sent();
+        desk.events().pop().and_then(|event| match event {
+            Event::Incoming(incoming) => incoming.trunk,
+            _ => None,
+        })
+    };
+    let other = ("INVITE sip:+74951234501", "INVITE sip:102");
+    assert_eq!(trunk_of(&mut desk, CARRIER, other).as_deref(), Some("carrier"));
+    let same = ("", "");
+    assert_eq!(trunk_of(&mut desk, CARRIER, same).as_deref(), Some("second"), "its Contact");
+    assert_eq!(trunk_of(&mut desk, "198.51.100.77:9", other).as_deref(), Some("second"));
+    assert_eq!(trunk_of(&mut desk, "192.0.2.99:9", other).as_deref(), Some("second"));
+    assert_eq!(trunk_of(&mut desk, "192.0.2.98:9", other), None);
+}
+
+#[test]
+fn an_asserted_identity_is_believed_of_trunks() {
+    let mut desk = Desk::new();
+    let caller = desk.next_caller();
+    let asserted = "P-Asserted-Identity: \"Real\" <tel:+7-495-000>\r\n";
+    desk.hear(CARRIER, caller.invite_with(asserted, SDP));
+    let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
+    assert_eq!(incoming.caller, CallerId { number: "+7495000".into(), name: "Real".into() });
+}
