@@ -1,9 +1,11 @@
 """What a flow may ask of the world. Two worlds implement it: the engine (`devices/`) and the rehearsal."""
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
+
+import trio
 
 from orchestrator.model.calls import Arrival, CallerId, DialTarget, LegEnd, Outcome
 from orchestrator.model.identifiers import (
@@ -19,20 +21,20 @@ from orchestrator.model.journal import Entry
 
 
 class Leg(Protocol):
-    """One side of a call."""
+    """One side of a call. When it ends, its switch writes `LegFinished` before anybody else hears of it."""
 
     @property
     def id(self) -> LegId: ...
 
-    async def outcome(self) -> Outcome:
-        """Wait until the far end answers or fails. For the caller's own leg: answered once we did."""
-
-    async def ended(self) -> LegEnd:
-        """Wait for the end of the leg, and of its journal entry."""
-
     @property
     def end(self) -> LegEnd | None:
         """How it ended; None while it lives."""
+
+    async def outcome(self) -> Outcome:
+        """Wait until the far end answers or fails. For the caller's own leg: until it has acknowledged our answer."""
+
+    def while_lasts(self) -> AbstractContextManager[trio.CancelScope]:
+        """Cancel the block when this leg ends. At once if it has."""
 
     def keep(self) -> None:
         """Let this leg outlive the block that dialled it. It still ends with its call."""
@@ -44,7 +46,7 @@ class Leg(Protocol):
         """From now on its far end hears that leg, or nothing."""
 
     async def play(self, prompt: PromptName) -> bool:
-        """Play a prompt to its end. False when this leg cannot hear prompts, or ended before the prompt did."""
+        """Play a prompt to its end. False when there is no such prompt, this leg cannot hear prompts, or ended."""
 
     def play_on(self, prompt: PromptName) -> None:
         """Play a prompt over and over until it hears something else."""
@@ -74,15 +76,15 @@ class Call(Protocol):
         """Pick up the caller's leg, on what `like` agreed on if given, otherwise so that prompts can be played."""
 
     def reject(self, status: int, reason: str = "") -> None:
-        """Turn the caller away with a SIP status."""
+        """Turn the caller away with a SIP status. Does nothing once the caller was answered or has left."""
 
     def dial(
         self, target: DialTarget, caller_id: CallerId, offer_of: Leg | None = None
     ) -> AbstractAsyncContextManager[Leg]:
         """Ring `target`, offering what `offer_of` speaks. Leaving the block ends the leg, unless it was kept."""
 
-    async def next_end(self) -> Leg:
-        """Wait until one of the living legs ends; that leg. Each end is told once."""
+    async def first_end(self, *legs: Leg) -> Leg:
+        """Wait until one of these legs has ended; that leg."""
 
 
 class Switch(Protocol):
@@ -91,8 +93,10 @@ class Switch(Protocol):
     def call(
         self, id: CallId, company: CompanyId, arrival: Arrival | None
     ) -> AbstractAsyncContextManager[Call]:
-        """Open a call. While the block is open and nobody has answered the caller's leg, the caller's leaving
-        cancels the block; afterwards it is told by `next_end`."""
+        """Open a call; `arrival` is what it began with, None if a command asked for it."""
+
+    def refuse(self, arrival: Arrival, status: int, retry_after_s: int | None = None) -> None:
+        """Turn an arrival away for which no call was opened."""
 
     def bindings(self, company: CompanyId, device: DeviceId) -> Sequence[BindingId]:
         """Where the device is registered now; empty: offline."""
@@ -100,6 +104,10 @@ class Switch(Protocol):
 
 class Journal(Protocol):
     """Writes what happened."""
+
+    @property
+    def accepting(self) -> bool:
+        """False while entries cannot be made durable: no new call may begin."""
 
     def write(self, company: CompanyId, entry: Entry) -> None:
         """Append. Durable within 10 ms; told to others only then."""

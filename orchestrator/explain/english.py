@@ -177,5 +177,7 @@ CAUSES: Final = {
     EndCause.MEDIA_LOST: "the sound was lost",
     EndCause.DECISION_LATE: "no decision in time",
     EndCause.NODE_FAILURE: "the exchange went down during the call",
+    EndCause.NOT_REACHED: "nobody could be reached",
+    EndCause.SHUTDOWN: "the exchange was stopped",
     EndCause.CRASHED: "an internal error",
 }

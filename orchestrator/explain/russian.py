@@ -182,6 +182,8 @@ CAUSES: Final = {
     EndCause.MEDIA_LOST: "пропал звук",
     EndCause.DECISION_LATE: "решение не принято вовремя",
     EndCause.NODE_FAILURE: "станция остановилась во время вызова",
+    EndCause.NOT_REACHED: "никого найти не удалось",
+    EndCause.SHUTDOWN: "станция остановлена",
     EndCause.CRASHED: "внутренняя ошибка",
 }
 GONE: Final = {

@@ -37,6 +37,8 @@ class EndCause(enum.Enum):
     """A declared terminal played to its end."""
     REFUSED = "refused"
     """Turned away unanswered: unknown number, not allowed, nothing in common to speak."""
+    NOT_REACHED = "not_reached"
+    """Nobody was found, and there was nobody to play an announcement to."""
     COMMAND = "command"
     """Ended by a command of the API or an operator."""
     MEDIA_LOST = "media_lost"
@@ -45,6 +47,8 @@ class EndCause(enum.Enum):
     """The switch gave its default answer before the orchestrator decided."""
     NODE_FAILURE = "node_failure"
     """The exchange died during the call; closed at the next start."""
+    SHUTDOWN = "shutdown"
+    """The exchange was stopped."""
     CRASHED = "crashed"
     """A fault of ours ended this call."""
 

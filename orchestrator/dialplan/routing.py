@@ -1,0 +1,82 @@
+"""Decides where a call leads. Pure: same directory, same number, same answer, and it says why.
+
+From inside: emergency number → short number → the company's own public number (which stays inside) → a public
+number that may be called. From a trunk: the company's public numbers, nothing else.
+"""
+
+from attrs import frozen
+
+from orchestrator.model.calls import Arrival, FromTrunk
+from orchestrator.model.directory import Destination, ToPerson
+from orchestrator.model.identifiers import E164, PersonId, TrunkId
+from orchestrator.numbering.directory import Directory
+
+
+@frozen
+class LeadsTo:
+    """A destination inside, or one that the configuration names."""
+
+    destination: Destination
+    because: str
+    number: E164 | None = None
+    """The company's public number that was dialled, if it was one."""
+
+
+@frozen
+class Outward:
+    """A number outside, through a trunk."""
+
+    trunk: TrunkId
+    number: str
+    because: str
+
+
+@frozen
+class Nowhere:
+    """The caller is turned away with a SIP status."""
+
+    because: str
+    status: int
+
+
+Route = LeadsTo | Outward | Nowhere
+
+
+def route(directory: Directory, arrival: Arrival) -> Route:
+    """Where this arrival leads."""
+    if isinstance(arrival.source, FromTrunk):
+        return route_from_outside(directory, arrival.called)
+    return route_from_inside(directory, arrival.called)
+
+
+def route_from_outside(directory: Directory, called: str) -> Route:
+    """Where a number leads that somebody outside has dialled."""
+    if number := directory.number(called):
+        return LeadsTo(number.leads_to, "number", number.number)
+    return Nowhere("unknown_number", 404)
+
+
+def route_from_inside(directory: Directory, called: str) -> Route:
+    """Where a number leads that somebody of the company has dialled, or a command names."""
+    company, trunk = directory.company, directory.way_out
+    if called in company.emergency_numbers:
+        return Outward(trunk.id, called, "emergency") if trunk else Nowhere("emergency", 503)
+    if person := directory.by_extension(called):
+        return LeadsTo(ToPerson(person.id), "extension")
+    if own := directory.number(called):
+        return LeadsTo(own.leads_to, "number", own.number)
+    public = directory.spelled_out(called)
+    if public is None:
+        return Nowhere("unknown_number", 404)
+    if trunk is None or not directory.may_call(public):
+        return Nowhere("not_allowed", 403)
+    return Outward(trunk.id, public, "outside")
+
+
+def person_of(route: Route) -> PersonId | None:
+    """The person that a route leads to at once."""
+    match route:
+        case LeadsTo(destination=ToPerson(person)):
+            return person
+        case _:
+            return None

@@ -1,0 +1,93 @@
+"""The party for whom somebody is sought: a caller who waits, or one who has been answered already."""
+
+import trio
+from attrs import define
+
+from orchestrator.flows.story import Ending, Party, Story, left
+from orchestrator.forwarding.walk import End
+from orchestrator.model.calls import CallerId, DialTarget, EndCause, ToTrunk, Who
+from orchestrator.model.identifiers import DeviceId, PromptName
+from orchestrator.model.journal import CallAnswered, TerminalReached
+from orchestrator.ports import Leg
+
+
+@define(eq=False)
+class Seeker:
+    """Waits on `leg`, or on none yet while the originator of a command's call is rung."""
+
+    story: Story
+    leg: Leg | None
+    caller_id: CallerId
+    """What those who are rung see."""
+    is_answered: bool
+    can_hear: bool = True
+    """Whether prompts can be played to it."""
+    device: DeviceId | None = None
+    """Its own device, which cannot ring for it."""
+    since_s: float = 0.0
+    """When it began to wait."""
+    leaves: EndCause = EndCause.CALLER_HUNG_UP
+    """What it means for the call if this party leaves it."""
+    _rings: bool = False
+
+    def hears_ringing(self) -> None:
+        """Let it hear that somebody is being rung."""
+        if self._rings or self.leg is None:
+            return
+        self._rings = True
+        if self.is_answered:
+            self.leg.play_on(RINGBACK)
+        else:
+            self.story.call.ring()
+
+    def caller_id_for(self, target: DialTarget) -> CallerId:
+        """What `target` sees: a trunk carries only its own number."""
+        if isinstance(target, ToTrunk):
+            trunk = self.story.directory.trunks.get(target.trunk)
+            return CallerId(trunk.caller_number if trunk else "")
+        return self.caller_id
+
+    async def meet(self, other: Party) -> None:
+        """Join it to whoever has answered, once that is durable."""
+        story, leg = self.story, self.leg
+        if leg is None:
+            return
+        wait_ms = story.ms_since(self.since_s)
+        story.answered_s = story.answered_s or trio.current_time()
+        story.tell(CallAnswered(story.id, other.leg.id, other.who, wait_ms))
+        await story.world.journal.durable()
+        if not self.is_answered:
+            story.call.answer(like=other.leg)
+            self.is_answered = True
+        leg.hears(other.leg)
+        other.leg.hears(leg)
+
+    async def listen(self, prompt: PromptName) -> bool:
+        """Play a prompt to it; False if it could not hear it to its end."""
+        story, leg = self.story, self.leg
+        if leg is None or not self.can_hear:
+            return False
+        if not self.is_answered:
+            story.tell(CallAnswered(story.id, leg.id, Who(), story.ms_since(self.since_s), prompt))
+            await story.world.journal.durable()
+            story.call.answer()
+            self.is_answered = True
+        self._rings = False
+        return await leg.play(prompt)
+
+    async def hear_out(self, end: End) -> Ending:
+        """Play the terminal: nobody ends in silence. One who cannot hear is told that nobody is there (480)."""
+        story = self.story
+        if end.sought:
+            story.tell(TerminalReached(story.id, end.prompt))
+        if not self.is_answered and not self.can_hear:
+            story.call.reject(480)
+            return Ending(EndCause.NOT_REACHED, 480)
+        await self.listen(end.prompt)
+        if self.leg is not None and self.leg.end is not None:
+            return left(self.leg, self.leaves)
+        return Ending(EndCause.TERMINAL)
+
+
+RINGBACK = PromptName("ringback")
+"""The tone that one who was answered hears while somebody else is rung for him."""

@@ -1,0 +1,46 @@
+"""Who calls and where the call leads, in the words of the journal."""
+
+from orchestrator.dialplan.routing import LeadsTo, Nowhere, Outward, Route, person_of
+from orchestrator.flows.story import Story
+from orchestrator.forwarding.walk import name_of
+from orchestrator.model.calls import Arrival, Direction, FromDevice, FromTrunk, Who
+from orchestrator.model.journal import CallRouted
+from orchestrator.numbering.directory import Directory
+
+
+def caller_of(directory: Directory, arrival: Arrival) -> Who:
+    """Who calls, in the words of the directory."""
+    caller = arrival.caller
+    if isinstance(arrival.source, FromTrunk):
+        number = directory.spelled_out(caller.number) or caller.number
+        return Who(trunk=arrival.source.trunk, number=number, name=caller.name)
+    device = arrival.source.device
+    person = directory.owner(device)
+    if person is None:
+        return Who(device=device, number=caller.number, name=caller.name)
+    return Who(person.id, device, None, person.extension, person.name)
+
+
+def direction_of(source: FromDevice | FromTrunk, leads: Route) -> Direction:
+    """How the call lies to the company."""
+    if isinstance(source, FromTrunk):
+        return Direction.INBOUND
+    outward = isinstance(leads, Outward) or (isinstance(leads, Nowhere) and leads.because != "unknown_number")
+    return Direction.OUTBOUND if outward else Direction.INTERNAL
+
+
+def routed(story: Story, leads: Route) -> CallRouted:
+    """The entry that tells where the number leads."""
+    number = leads.number if isinstance(leads, LeadsTo) else None
+    return CallRouted(story.id, where(leads), leads.because, person_of(leads), number)
+
+
+def where(leads: Route) -> str:
+    """The destination as the journal names it."""
+    match leads:
+        case LeadsTo(destination):
+            return name_of(destination)
+        case Outward(number=number):
+            return f"outside:{number}"
+        case Nowhere():
+            return "nowhere"

@@ -1,0 +1,1 @@
+"""Who rings next, and where a caller goes on when nobody answers."""

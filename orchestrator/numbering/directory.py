@@ -1,0 +1,96 @@
+"""One company at one moment: its people, trunks and numbers, each found in constant time.
+
+A directory never changes; a change of configuration makes a new one, and a call keeps the one it began with.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from attrs import field, frozen
+
+from orchestrator.model.directory import Company, Device, Number, OutsideDevice, Person, Site, Trunk
+from orchestrator.model.identifiers import (
+    E164,
+    CompanyId,
+    DeviceId,
+    ExtensionNumber,
+    PersonId,
+    SiteId,
+    TrunkId,
+)
+from orchestrator.numbering.spelling import to_e164
+
+
+@frozen(eq=False)
+class Directory:
+    """Made by `directory_of`."""
+
+    company: Company
+    people: Mapping[PersonId, Person]
+    trunks: Mapping[TrunkId, Trunk]
+    numbers: Mapping[E164, Number]
+    sites: Mapping[SiteId, Site]
+    owners: Mapping[DeviceId, tuple[Person, Device]] = field(repr=False)
+    """Every device with the person it belongs to."""
+    extensions: Mapping[ExtensionNumber, Person] = field(repr=False)
+
+    @property
+    def id(self) -> CompanyId:
+        """Whose directory this is."""
+        return self.company.id
+
+    def person(self, id: PersonId) -> Person | None:
+        """The person of that name."""
+        return self.people.get(id)
+
+    def by_extension(self, dialled: str) -> Person | None:
+        """The person who has this short number."""
+        return self.extensions.get(ExtensionNumber(dialled))
+
+    def owner(self, device: DeviceId | None) -> Person | None:
+        """Whose device that is."""
+        owned = None if device is None else self.owners.get(device)
+        return owned[0] if owned else None
+
+    def number(self, dialled: str) -> Number | None:
+        """The company's own public number, in whatever spelling."""
+        return self.numbers.get(E164(dialled)) or self.numbers.get(self.spelled_out(dialled) or E164(""))
+
+    def spelled_out(self, dialled: str) -> E164 | None:
+        """The public number that is meant when somebody of this company dials so; None: it is none."""
+        return to_e164(dialled, self.company.country_code)
+
+    @property
+    def way_out(self) -> Trunk | None:
+        """The trunk that carries calls to public numbers."""
+        return self.trunks.get(self.company.outside_trunk) if self.company.outside_trunk else None
+
+    def may_call(self, number: str) -> bool:
+        """Whether this public number may be called: there is a way out, a prefix permits it, and it is not our own."""
+        company = self.company
+        if self.way_out is None or number in self.numbers:
+            return False
+        return number in company.emergency_numbers or number.startswith(company.outside_prefixes)
+
+    def can_ring(self, device: OutsideDevice) -> bool:
+        """Whether this device behind a trunk may be rung."""
+        return self.may_call(device.number)
+
+
+def directory_of(
+    company: Company,
+    people: Iterable[Person] = (),
+    trunks: Iterable[Trunk] = (),
+    numbers: Iterable[Number] = (),
+    sites: Iterable[Site] = (),
+) -> Directory:
+    """Build the indexes. What stands twice (the configuration refuses that) is found as its last."""
+    by_id = {person.id: person for person in people}
+    return Directory(
+        company,
+        by_id,
+        {trunk.id: trunk for trunk in trunks},
+        {number.number: number for number in numbers},
+        {site.id: site for site in sites},
+        {device.id: (person, device) for person in by_id.values() for device in person.devices},
+        {person.extension: person for person in by_id.values()},
+    )

@@ -1,0 +1,139 @@
+"""A leg without wires: one end is a flow, the other a script."""
+
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define, field, frozen
+
+from orchestrator.model.calls import Answered, EndedBy, Failed, LegEnd, Outcome, Refusal
+from orchestrator.model.identifiers import DeviceId, LegId, PromptName
+from orchestrator.model.journal import LegFinished
+from orchestrator.ports import Leg
+
+if TYPE_CHECKING:
+    from orchestrator.rehearsal.switch import RehearsalCall
+
+
+@frozen
+class Phone:
+    """How somebody behaves whose phone rings."""
+
+    does: Outcome = Answered()
+    after_s: float = 2.0
+    """Infinite: lets it ring."""
+    talks_s: float = math.inf
+    """Hangs up so long after the answer."""
+
+
+@frozen
+class Caller:
+    """How somebody behaves who calls."""
+
+    patience_s: float = math.inf
+    """Hangs up if nobody has answered by then."""
+    talks_s: float = math.inf
+    """Hangs up so long after the answer."""
+
+
+@define(eq=False)
+class RehearsalLeg:
+    """Implements `ports.Leg`."""
+
+    id: LegId
+    device: DeviceId | None
+    number: str
+    prompts: dict[PromptName, float]
+    call: "RehearsalCall | None" = None
+    end: LegEnd | None = None
+    kept: bool = False
+    hearing: "Leg | PromptName | None" = None
+    """What its far end hears now."""
+    heard: list[PromptName] = field(factory=list)
+    """Prompts that began to play to it, oldest first."""
+    rings: bool = False
+    """Whether the caller was told that somebody is rung."""
+    rejected_with: int | None = None
+    decided: Outcome | None = None
+    _decision: trio.Event = field(factory=trio.Event, repr=False)
+    _scopes: list[trio.CancelScope] = field(factory=list, repr=False)
+
+    async def outcome(self) -> Outcome:
+        await self._decision.wait()
+        return self.decided or Failed(Refusal.UNREACHABLE)
+
+    @contextmanager
+    def while_lasts(self) -> Iterator[trio.CancelScope]:
+        with trio.CancelScope() as scope:
+            self._scopes.append(scope)
+            if self.end is not None:
+                scope.cancel()
+            try:
+                yield scope
+            finally:
+                self._scopes.remove(scope)
+
+    def keep(self) -> None:
+        self.kept = True
+
+    def hang_up(self) -> None:
+        self.finish(LegEnd(EndedBy.US, 200 if isinstance(self.decided, Answered) else 487))
+
+    def hears(self, source: "Leg | None") -> None:
+        self.hearing = source
+
+    async def play(self, prompt: PromptName) -> bool:
+        if prompt not in self.prompts or self.end is not None:
+            await trio.lowlevel.checkpoint()
+            return False
+        self.hearing = prompt
+        self.heard.append(prompt)
+        with self.while_lasts() as lasts:
+            await trio.sleep(self.prompts[prompt])
+        return not lasts.cancelled_caught
+
+    def play_on(self, prompt: PromptName) -> None:
+        self.hearing = prompt
+        self.heard.append(prompt)
+
+    def decide(self, outcome: Outcome) -> None:
+        """The far end answers or fails."""
+        if self.decided is None and self.end is None:
+            self.decided = outcome
+            self._decision.set()
+
+    def finish(self, end: LegEnd) -> None:
+        """The leg is gone; only the first end counts."""
+        if self.end is not None:
+            return
+        self.decide(Failed(Refusal.UNREACHABLE, end.status))
+        self.end = end
+        if self.call is not None:
+            self.call.forget(self, LegFinished(self.call.id, self.id, end.by, end.status, end.reason))
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def act(self, script: Callable[["RehearsalLeg"], Awaitable[None]]) -> None:
+        """Let the far end follow a script for as long as the leg lasts."""
+        with self.while_lasts():
+            await script(self)
+
+    async def follow_phone(self, phone: Phone) -> None:
+        """Ring, then do what this phone does."""
+        await trio.sleep(phone.after_s)
+        self.decide(phone.does)
+        if isinstance(phone.does, Failed):
+            self.finish(LegEnd(EndedBy.PEER, phone.does.status or 480))
+            return
+        await trio.sleep(phone.talks_s)
+        self.finish(LegEnd(EndedBy.PEER, 200))
+
+    async def follow_caller(self, caller: Caller) -> None:
+        """Wait for an answer, then talk."""
+        with trio.move_on_after(caller.patience_s):
+            await self._decision.wait()
+            await trio.sleep(caller.talks_s)
+        status = 200 if isinstance(self.decided, Answered) else 487
+        self.finish(LegEnd(EndedBy.PEER, status))
