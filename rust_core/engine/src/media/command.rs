@@ -1,5 +1,15 @@
 //! What the media side is asked to do.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tandem_media::dtmf::Digit;
+use tandem_media::params::MediaParams;
+use tandem_media::play::Prompt;
+
+use super::pool::Lease;
+
 /// A leg in its shard. Made by `MediaShards::open`; commands to a leg that is closed are ignored.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct MediaLeg {
@@ -32,4 +42,26 @@ pub enum Source {
     },
     /// Digital silence, sent as packets.
     Silence,
+}
+
+/// One entry of a shard's inbox.
+#[derive(Debug)]
+pub(super) enum Command {
+    Open { leg: u64, lease: Box<Lease> },
+    Agreed { leg: u64, params: Box<MediaParams> },
+    Hears { leg: u64, source: Source },
+    SendKeys { leg: u64, digits: Vec<Digit>, press: Duration },
+    Record { leg: u64, path: PathBuf, max: Duration },
+    StopRecording { leg: u64 },
+    Close { leg: u64 },
+    SetPrompt { prompt: Arc<Prompt> },
+    ForgetPrompt { name: String },
+    Stop,
+}
+
+impl Command {
+    /// Such a command is never dropped; there are no more of them than legs.
+    pub(super) fn ends_something(&self) -> bool {
+        matches!(self, Self::Open { .. } | Self::Close { .. } | Self::Stop)
+    }
 }

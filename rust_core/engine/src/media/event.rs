@@ -1,9 +1,13 @@
 //! What the media side tells.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tandem_media::quality::MediaReport;
+
+/// Where events go; called by the media threads.
+pub type EventSink = Arc<dyn Fn(MediaEvent) + Send + Sync>;
 
 /// Something that happened to a leg. Those of one leg are totally ordered.
 #[derive(Clone, Debug)]

@@ -30,11 +30,12 @@ pub struct Lease {
     /// Bound to the port above it, non-blocking.
     pub rtcp: UdpSocket,
     local: SocketAddr,
-    _slot: Slot,
+    ports: Ports,
 }
 
+/// The ports of a lease, free again when this is dropped; the sockets must be closed before.
 #[derive(Debug)]
-struct Slot {
+pub(super) struct Ports {
     pair: usize,
     shared: Arc<Shared>,
 }
@@ -42,7 +43,7 @@ struct Slot {
 impl PortPool {
     /// The even ports of `ports` (inclusive) whose odd neighbour is in the range too. `seed` decides their order.
     pub fn new(address: IpAddr, ports: (u16, u16), seed: u64) -> Self {
-        let first_port = ports.0.checked_add(ports.0 & 1).unwrap_or(u16::MAX);
+        let first_port = ports.0.saturating_add(ports.0 & 1);
         let pairs = (usize::from(ports.1) + 1).saturating_sub(usize::from(first_port)) / 2;
         let taken = (0..pairs.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let shared = Shared {
@@ -60,8 +61,8 @@ impl PortPool {
     pub fn lease(&self) -> io::Result<Lease> {
         let mut error = io::Error::new(io::ErrorKind::AddrNotAvailable, "all RTP ports are leased");
         for _ in 0..MAX_BINDS {
-            let Some(slot) = self.take() else { break };
-            match self.bind(slot) {
+            let Some(ports) = self.take() else { break };
+            match self.bind(ports) {
                 Ok(lease) => return Ok(lease),
                 Err(e) => error = e,
             }
@@ -75,7 +76,7 @@ impl PortPool {
     }
 
     /// Claims the first free pair at or after a random one.
-    fn take(&self) -> Option<Slot> {
+    fn take(&self) -> Option<Ports> {
         let pairs = self.shared.pairs;
         let start = (mix(self.shared.random.fetch_add(STEP, Ordering::Relaxed)) as usize)
             .checked_rem(pairs)?;
@@ -85,18 +86,18 @@ impl PortPool {
                 && word.fetch_or(bit, Ordering::Acquire) & bit == 0
         })?;
         self.shared.leased.fetch_add(1, Ordering::Relaxed);
-        Some(Slot { pair, shared: Arc::clone(&self.shared) })
+        Some(Ports { pair, shared: Arc::clone(&self.shared) })
     }
 
-    fn bind(&self, slot: Slot) -> io::Result<Lease> {
-        let port = self.shared.first_port + 2 * slot.pair as u16;
+    fn bind(&self, ports: Ports) -> io::Result<Lease> {
+        let port = self.shared.first_port + 2 * ports.pair as u16;
         let open = |port| {
             let socket = UdpSocket::bind((self.shared.address, port))?;
             socket.set_nonblocking(true)?;
             Ok::<_, io::Error>(socket)
         };
         let (rtp, rtcp) = (open(port)?, open(port + 1)?);
-        Ok(Lease { rtp, rtcp, local: SocketAddr::new(self.shared.address, port), _slot: slot })
+        Ok(Lease { rtp, rtcp, local: SocketAddr::new(self.shared.address, port), ports })
     }
 }
 
@@ -104,6 +105,11 @@ impl Lease {
     /// Where the RTP socket is bound.
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// The sockets of RTP and RTCP, and the ports to be dropped after them.
+    pub(super) fn into_parts(self) -> (UdpSocket, UdpSocket, Ports) {
+        (self.rtp, self.rtcp, self.ports)
     }
 }
 
@@ -113,7 +119,7 @@ impl Shared {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Ports {
     fn drop(&mut self) {
         let (word, bit) = self.shared.bit(self.pair);
         word.fetch_and(!bit, Ordering::Release);

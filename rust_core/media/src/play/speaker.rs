@@ -77,6 +77,16 @@ impl Speaker {
         self.voice = voice;
     }
 
+    /// Whether a voice would be heard: the far end speaks G.711.
+    pub fn can_play(&self) -> bool {
+        self.formats.sound.is_some()
+    }
+
+    /// What it is saying, to be said by another.
+    pub fn take_voice(&mut self) -> Option<Voice> {
+        self.voice.take()
+    }
+
     /// Presses keys. Returns how many cannot be sent: no events agreed, or no room.
     pub fn handle_keys(&mut self, digits: &[Digit], press: Duration) -> usize {
         match self.formats.events {

@@ -1,9 +1,11 @@
 //! RTCP: the reports that go beside RTP (RFC 3550 §6). Pure: bytes in, values out.
 
 mod compound;
+mod reporter;
 mod sender_report;
 
 pub use compound::{Compound, ReportBlock};
+pub use reporter::Reporter;
 pub use sender_report::SenderReport;
 
 const VERSION: u8 = 2;

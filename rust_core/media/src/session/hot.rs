@@ -17,8 +17,9 @@ pub struct Session {
     listener: u32,
     /// Whether what goes to `listener` next begins a new source there.
     marks_next: bool,
-    /// Seconds since the origin when something came.
+    /// Second since the origin in which something came last, and how many packets did.
     heard_at_s: u32,
+    heard_in_second: u16,
     /// Packets sent to the far end.
     pub sent: u32,
     /// Packets that were dropped: strangers, malformed, unknown.
@@ -43,6 +44,8 @@ pub enum Discard {
     UnknownType,
     /// A sequence number far from the stream's.
     Implausible,
+    /// More packets in a second than any phone sends: a flood, or two legs that send to each other in a circle.
+    TooMany,
 }
 
 impl Session {
@@ -55,6 +58,7 @@ impl Session {
             listener: NOBODY,
             marks_next: false,
             heard_at_s: 0,
+            heard_in_second: 0,
             sent: 0,
             discarded: 0,
         }
@@ -88,6 +92,9 @@ impl Session {
         at: Duration,
     ) -> Result<Heard<'a>, Discard> {
         let heard = self.peek(datagram)?;
+        if self.heard_at_s == at.as_secs() as u32 && self.heard_in_second >= MAX_PACKETS_PER_S {
+            return Err(Discard::TooMany);
+        }
         let clock_hz = (!heard.format.is_events()).then(|| heard.format.clock_hz());
         if self.reception.handle_packet(&heard.packet, clock_hz, at) == Arrival::Implausible {
             return Err(Discard::Implausible);
@@ -106,10 +113,19 @@ impl Session {
         Some(self.listener)
     }
 
+    /// Whether somebody hears what the far end says.
+    pub fn has_listener(&self) -> bool {
+        self.listener != NOBODY
+    }
+
     /// Something came from the far end.
     #[inline]
     pub fn touch(&mut self, at: Duration) {
-        self.heard_at_s = at.as_secs() as u32;
+        let second = at.as_secs() as u32;
+        if self.heard_at_s != second {
+            (self.heard_at_s, self.heard_in_second) = (second, 0);
+        }
+        self.heard_in_second = self.heard_in_second.saturating_add(1);
     }
 
     /// Since when nothing came, in whole seconds.
@@ -125,6 +141,9 @@ impl Default for Session {
 }
 
 const NOBODY: u32 = u32::MAX;
+
+/// Five times what packets of 5 ms need.
+const MAX_PACKETS_PER_S: u16 = 1000;
 
 /// Two cache lines, with the socket of the leg.
 const MAX_HOT_LEN: usize = 120;
@@ -229,6 +248,17 @@ mod tests {
         assert!(session.peek(&datagram(102, 1)).is_ok());
         assert_eq!(session.peek(&datagram(103, 1)), Err(Discard::UnknownType));
         assert!(session.peek(&datagram(126, 1)).unwrap().format.is_events());
+    }
+
+    #[test]
+    fn a_flood_is_cut_off_until_the_next_second() {
+        let (mut session, ..) = pair();
+        let at = Duration::from_secs(7);
+        let mut take = |at| session.handle_rtp(&datagram(96, 1), at).err();
+        let taken = (0..5000).filter(|_| take(at).is_none()).count();
+        assert_eq!(taken, usize::from(MAX_PACKETS_PER_S));
+        assert_eq!(take(at), Some(Discard::TooMany));
+        assert_eq!(take(at + Duration::from_secs(1)), None);
     }
 
     #[test]
