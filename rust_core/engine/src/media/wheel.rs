@@ -93,7 +93,7 @@ mod tests {
         wheel.poll(0);
         wheel.insert(1);
         let (first_ms, left_out) = wheel.poll(100).unwrap();
-        assert_eq!((first_ms, left_out), (80, 4));
+        assert_eq!((first_ms, left_out), (80, 3));
         let rest = std::iter::from_fn(|| wheel.poll(100)).count();
         assert_eq!(rest, 20);
         assert_eq!(wheel.next_ms(), Some(120));
