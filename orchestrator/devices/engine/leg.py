@@ -1,0 +1,118 @@
+"""One leg of the engine, and what waits for its events."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define
+
+from orchestrator import _rust_core as core
+from orchestrator.devices.engine.words import failure_of
+from orchestrator.model.calls import Answered, LegEnd, Outcome
+from orchestrator.model.identifiers import LegId, PromptName
+from orchestrator.ports import Leg
+
+if TYPE_CHECKING:
+    from orchestrator.devices.engine.call import EngineCall
+    from orchestrator.devices.engine.switch import EngineSwitch
+
+
+@define(eq=False)
+class EngineLeg:
+    """Implements `ports.Leg`. Events come by method calls from the pump, so a leg costs no channel and no task."""
+
+    id: LegId
+    switch: "EngineSwitch"
+    call: "EngineCall | None" = None
+    end: LegEnd | None = None
+    kept: bool = False
+    _outcome: Outcome | None = None
+    _decided: trio.Event | None = None
+    _played: trio.Event | None = None
+    _scopes: list[trio.CancelScope] | None = None
+
+    async def outcome(self) -> Outcome:
+        while self._outcome is None:
+            if self._decided is None:
+                self._decided = trio.Event()
+            await self._decided.wait()
+        return self._outcome
+
+    @contextmanager
+    def while_lasts(self) -> Iterator[trio.CancelScope]:
+        with trio.CancelScope() as scope:
+            if self.end is not None:
+                scope.cancel()
+            if self._scopes is None:
+                self._scopes = []
+            self._scopes.append(scope)
+            try:
+                yield scope
+            finally:
+                self._scopes.remove(scope)
+
+    def keep(self) -> None:
+        self.kept = True
+
+    def hang_up(self) -> None:
+        if self.end is None:
+            self.switch.engine.hang_up(self.id)
+
+    def hears(self, source: Leg | None) -> None:
+        self.switch.engine.hears(self.id, [] if source is None else [source.id])
+
+    async def play(self, prompt: PromptName) -> bool:
+        name = self._known(prompt)
+        if name is None or self.end is not None:
+            await trio.lowlevel.checkpoint()
+            return False
+        played = self._played = trio.Event()
+        self.switch.engine.hears(self.id, [core.Prompt(name)])
+        # A leg that cannot hear prompts would wait for ever.
+        with (
+            trio.move_on_after(self.switch.prompts[name] + PLAYING_LATE_MAX_S) as late,
+            self.while_lasts() as lasts,
+        ):
+            await played.wait()
+        return not late.cancelled_caught and not lasts.cancelled_caught
+
+    def play_on(self, prompt: PromptName) -> None:
+        if (name := self._known(prompt)) is not None:
+            self.switch.engine.hears(self.id, [core.Prompt(name, loop=True)])
+
+    def handle_answered(self) -> None:
+        """The far end picked up, or has acknowledged that we did."""
+        if self._outcome is None:
+            self._decide(Answered())
+
+    def handle_played(self) -> None:
+        """A prompt is at its end."""
+        if self._played is not None:
+            self._played.set()
+
+    def handle_end(self, end: LegEnd) -> None:
+        """The leg is gone. Its journal entry comes before anybody learns of it."""
+        self.end = end
+        if self.call is not None:
+            self.call.forget(self, end)
+        if self._outcome is None:
+            self._decide(failure_of(end))
+        for scope in self._scopes or ():
+            scope.cancel()
+
+    def _decide(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        if self._decided is not None:
+            self._decided.set()
+
+    def _known(self, prompt: PromptName) -> str | None:
+        """The engine's name of a prompt: the company's own before everybody's."""
+        prompts = self.switch.prompts
+        if self.call is not None and (own := f"{self.call.company}/{prompt}") in prompts:
+            return own
+        return prompt if prompt in prompts else None
+
+
+PLAYING_LATE_MAX_S = 5.0
+"""So long after its time a prompt is given up."""

@@ -1,0 +1,212 @@
+"""The switch on the native engine: drains its events in batches, hands them to legs, and knows who is registered."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+import trio
+from attrs import define, field, frozen
+
+from orchestrator import _rust_core as core
+from orchestrator.devices.engine import words
+from orchestrator.devices.engine.call import EngineCall
+from orchestrator.devices.engine.leg import EngineLeg
+from orchestrator.model.calls import Arrival
+from orchestrator.model.errors import ConfigError, Problem, ResourceError
+from orchestrator.model.identifiers import BindingId, CallId, CompanyId, DeviceId, LegId, PromptName, TrunkId
+from orchestrator.model.registrations import Registration, TrunkState
+from orchestrator.numbering.directory import Directory
+from orchestrator.ports import Clock, Journal
+from orchestrator.settings import Settings
+
+
+@frozen
+class Listeners:
+    """Who is told what the engine tells that belongs to no call. They return at once."""
+
+    arrived: Callable[[Arrival], None]
+    """Start a task that serves it."""
+    registered: Callable[["RegistrationNews"], None]
+    trunk_changed: Callable[[TrunkState], None]
+
+
+@frozen
+class RegistrationNews:
+    """The places where a device can be reached are now these; empty: it is offline."""
+
+    company: CompanyId
+    device: DeviceId
+    registrations: tuple[Registration, ...]
+    refreshed: bool
+    """True when only the expiry moved."""
+    was_online: bool
+    why: str
+    """"registered", "refreshed", "unregistered", "expired" or "removed"."""
+
+
+@define(eq=False)
+class EngineSwitch:
+    """Implements `ports.Switch`. Made by `open_switch`."""
+
+    engine: core.Engine
+    journal: Journal
+    clock: Clock
+    listeners: Listeners
+    legs: dict[int, EngineLeg] = field(factory=dict)
+    """Every leg that lives."""
+    prompts: dict[str, float] = field(factory=dict)
+    """Names that the engine knows, with their lengths in seconds."""
+    faults: int = 0
+    """Events that a fault of ours has lost."""
+    _waiting: dict[LegId, EngineLeg] = field(factory=dict)
+    """Arrivals that no call was opened for yet; some may have ended again."""
+    _places: dict[tuple[str, str], tuple[BindingId, ...]] = field(factory=dict)
+    _ids: Iterator[int] = field(factory=lambda: itertools.count(core.FIRST_DIALLED_LEG))
+
+    def call(self, id: CallId, company: CompanyId, arrival: Arrival | None) -> EngineCall:
+        caller = None
+        if arrival is not None:
+            caller = self._waiting.pop(arrival.leg)
+        return EngineCall(id, company, caller, self)
+
+    def refuse(self, arrival: Arrival, status: int, retry_after_s: int | None = None) -> None:
+        del self._waiting[arrival.leg]
+        self.engine.reject(arrival.leg, status, retry_after_s=retry_after_s)
+
+    def bindings(self, company: CompanyId, device: DeviceId) -> Sequence[BindingId]:
+        return self._places.get((company, device), ())
+
+    def configure(self, directories: Iterable[Directory]) -> None:
+        """Tell the engine who may register and which trunks there are. Calls that go on are not touched."""
+        accounts, trunks = [], []
+        for directory in directories:
+            accounts += words.accounts_of(directory)
+            trunks += words.trunks_of(directory)
+        self.engine.set_accounts(accounts)
+        self.engine.set_trunks(trunks)
+
+    def restore(self, registrations: Iterable[Registration]) -> None:
+        """Take over registrations of an earlier run. After `configure`; the news of them follow."""
+        self.engine.restore_bindings(list(words.restored_of(registrations, self.clock.now())))
+
+    def set_prompt(self, company: CompanyId | None, name: PromptName, samples: bytes) -> None:
+        """Keep a prompt for one company or for all: mono signed 16-bit little-endian, 8 kHz. Empty: forget it."""
+        full = name if company is None else f"{company}/{name}"
+        self.engine.set_prompt(full, samples)
+        if samples:
+            self.prompts[full] = len(samples) / PROMPT_BYTES_PER_S
+        else:
+            self.prompts.pop(full, None)
+
+    def new_leg(self) -> EngineLeg:
+        """A leg that we dial."""
+        leg = EngineLeg(LegId(next(self._ids)), self)
+        self.legs[leg.id] = leg
+        return leg
+
+    async def run(self) -> None:
+        """Hand the engine's events on until cancelled."""
+        fd, drain = self.engine.event_fd(), self.engine.drain_events
+        while True:
+            await trio.lowlevel.wait_readable(fd)
+            while events := drain(DRAINED_AT_ONCE):
+                for event in events:
+                    self._handle(event)
+                await trio.lowlevel.checkpoint()
+
+    def _handle(self, event: core.Event) -> None:
+        """One event; a fault of ours loses this one only."""
+        try:
+            match event:
+                case core.LegEnded():
+                    if leg := self.legs.pop(event.leg, None):
+                        leg.handle_end(words.end_of(event))
+                case core.LegAnswered():
+                    if leg := self.legs.get(event.leg):
+                        leg.handle_answered()
+                case core.IncomingCall():
+                    leg = self.legs[event.leg] = EngineLeg(LegId(event.leg), self)
+                    self._waiting[leg.id] = leg
+                    self.listeners.arrived(words.arrival_of(event))
+                case core.PlaybackEnded():
+                    if leg := self.legs.get(event.leg):
+                        leg.handle_played()
+                case core.RegistrationChanged():
+                    self._registered(event)
+                case core.TrunkStateChanged():
+                    self._trunk_changed(event)
+                case core.LegRinging() | core.KeyPressed() | core.RecordingEnded():
+                    pass
+        except Exception as fault:
+            self.faults += 1
+            _log.error("engine_event_lost", engine_event=repr(event), exc_info=fault)
+
+    def _registered(self, event: core.RegistrationChanged) -> None:
+        key = (event.company, event.device)
+        registrations = words.registrations_of(event, self.clock.now())
+        was_online = key in self._places
+        if registrations:
+            self._places[key] = tuple(BindingId(binding.id) for binding in event.bindings)
+        else:
+            self._places.pop(key, None)
+        self.listeners.registered(
+            RegistrationNews(
+                CompanyId(event.company),
+                DeviceId(event.device),
+                registrations,
+                event.refreshed,
+                was_online,
+                event.why,
+            )
+        )
+
+    def _trunk_changed(self, event: core.TrunkStateChanged) -> None:
+        company, trunk = CompanyId(event.company), TrunkId(event.trunk)
+        self.listeners.trunk_changed(TrunkState(company, trunk, event.registered, event.status, event.reason))
+
+
+@asynccontextmanager
+async def open_switch(
+    settings: Settings, journal: Journal, clock: Clock, listeners: Listeners
+) -> AsyncIterator[EngineSwitch]:
+    """Start the engine. Leaving the block ends what is left of it (at most 2 s); end the calls' tasks before.
+
+    Raises `ResourceError` naming the address if a socket cannot be opened, `ConfigError` for a bad setting.
+    """
+    engine = _start(settings)
+    try:
+        switch = EngineSwitch(engine, journal, clock, listeners)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(switch.run)
+            yield switch
+            nursery.cancel_scope.cancel()
+    finally:
+        # The pump has ended: it must not wait for a descriptor that is being closed.
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(engine.close)
+
+
+def _start(settings: Settings) -> core.Engine:
+    try:
+        return core.Engine(
+            sip_listen=settings.sip_listen,
+            default_realm=settings.default_realm,
+            media_address=settings.media_address,
+            media_ports=settings.media_ports,
+            advertised_address=settings.advertised_address,
+            media_threads=settings.media_threads,
+            max_calls=settings.max_calls,
+            decision_timeout_s=settings.decision_timeout_s,
+            media_timeout_s=settings.media_timeout_s,
+            registration_expires_s=settings.registration_expires_s,
+        )
+    except OSError as error:
+        raise ResourceError(str(error)) from error
+    except ValueError as error:
+        raise ConfigError([Problem("", str(error))]) from error
+
+
+DRAINED_AT_ONCE = 256
+PROMPT_BYTES_PER_S = 16_000
+_log = structlog.get_logger(__name__)

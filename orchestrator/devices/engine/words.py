@@ -1,0 +1,153 @@
+"""From the engine's words to ours: arrivals, outcomes, ends, registrations, accounts and trunks."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from orchestrator import _rust_core as core
+from orchestrator.model.calls import (
+    Arrival,
+    CallerId,
+    EndedBy,
+    Failed,
+    FromDevice,
+    FromTrunk,
+    LegEnd,
+    MediaQuality,
+    Refusal,
+)
+from orchestrator.model.directory import SipDevice
+from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, LegId, TrunkId
+from orchestrator.model.registrations import Registration
+from orchestrator.numbering.directory import Directory
+
+
+def arrival_of(event: core.IncomingCall) -> Arrival:
+    """A call that waits for a decision."""
+    device, trunk = event.device, event.trunk
+    return Arrival(
+        LegId(event.leg),
+        CompanyId(event.company),
+        FromTrunk(TrunkId(trunk or "")) if device is None else FromDevice(DeviceId(device)),
+        CallerId(event.caller_number, event.caller_name),
+        event.called,
+        event.at_ns,
+        event.call_id,
+        any(codec.upper() in PLAYABLE for codec in event.codecs),
+    )
+
+
+def end_of(event: core.LegEnded) -> LegEnd:
+    """How a leg ended."""
+    report = event.media
+    media = None
+    if report is not None:
+        media = MediaQuality(
+            report.codec,
+            report.packets_received,
+            report.packets_sent,
+            report.packets_lost,
+            report.loss_percent,
+            report.jitter_ms,
+            report.round_trip_ms,
+            report.mos,
+        )
+    return LegEnd(_BY[event.by], event.status, event.reason, media)
+
+
+def failure_of(end: LegEnd) -> Failed:
+    """Why the far end of a dialled leg did not pick up (RFC 3261 §21)."""
+    if end.by is EndedBy.PEER:
+        if end.status == 480 and "declin" in end.reason.lower():
+            return Failed(Refusal.DECLINED, end.status)
+        return Failed(_REFUSALS.get(end.status, Refusal.UNREACHABLE), end.status)
+    return Failed(Refusal.UNREACHABLE, end.status)
+
+
+def registrations_of(event: core.RegistrationChanged, now: datetime) -> tuple[Registration, ...]:
+    """Where a device can be reached from now on."""
+    return tuple(
+        Registration(
+            CompanyId(event.company),
+            DeviceId(event.device),
+            binding.contact,
+            binding.source,
+            binding.transport,
+            now + timedelta(seconds=binding.expires_in_s),
+            binding.call_id,
+            binding.cseq,
+            binding.user_agent,
+            tuple(binding.path),
+            BindingId(binding.id),
+        )
+        for binding in event.bindings
+    )
+
+
+def restored_of(registrations: Iterable[Registration], now: datetime) -> Iterator[core.RestoredBinding]:
+    """Registrations of an earlier run, but for those that have expired meanwhile."""
+    for registration in registrations:
+        left_s = (registration.expires_at - now).total_seconds()
+        if left_s > 0:
+            yield core.RestoredBinding(
+                company=registration.company,
+                device=registration.device,
+                contact=registration.contact,
+                source=registration.source,
+                transport=registration.transport,
+                expires_in_s=left_s,
+                call_id=registration.call_id,
+                cseq=registration.cseq,
+                user_agent=registration.user_agent,
+                path=registration.path,
+            )
+
+
+def accounts_of(directory: Directory) -> list[core.Account]:
+    """Everybody of a company who may register."""
+    realm = directory.company.domain
+    return [
+        core.Account(
+            company=directory.id,
+            device=device.id,
+            username=device.username,
+            realm=realm,
+            ha1_md5=device.ha1_md5,
+            ha1_sha256=device.ha1_sha256,
+        )
+        for _, device in directory.owners.values()
+        if isinstance(device, SipDevice)
+    ]
+
+
+def trunks_of(directory: Directory) -> list[core.Trunk]:
+    """The trunks of a company."""
+    return [
+        core.Trunk(
+            company=directory.id,
+            id=trunk.id,
+            host=trunk.host,
+            port=trunk.port,
+            transport=trunk.transport,
+            sources=trunk.sources,
+            username=trunk.username,
+            realm=trunk.realm,
+            ha1_md5=trunk.ha1_md5,
+            ha1_sha256=trunk.ha1_sha256,
+            register=trunk.register,
+            max_calls=trunk.max_calls,
+        )
+        for trunk in directory.trunks.values()
+    ]
+
+
+PLAYABLE = frozenset({"PCMA", "PCMU"})
+"""Encodings that prompts can be played in."""
+_BY = {by.value: by for by in EndedBy}
+_REFUSALS = {
+    486: Refusal.BUSY,
+    600: Refusal.BUSY,
+    603: Refusal.DECLINED,
+    607: Refusal.DECLINED,
+    608: Refusal.DECLINED,
+}
+"""RFC 3261 §21.4.24, §21.6.1, §21.6.2; RFC 8197; RFC 8688. The rest is unreachable."""
