@@ -200,7 +200,8 @@ class IncomingCall:
     def trunk(self) -> str | None: ...
     @property
     def caller_number(self) -> str:
-        """User part of P-Asserted-Identity (trunks only) or From, %-decoded, at most 128 characters."""
+        """User part of P-Asserted-Identity or From, %-decoded, at most 128 characters. Of a device its username,
+        whatever its From says, or "anonymous" if it asks not to be named."""
     @property
     def caller_name(self) -> str:
         """Display name, control characters removed, at most 128 characters."""

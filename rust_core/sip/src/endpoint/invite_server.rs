@@ -106,8 +106,11 @@ impl Endpoint {
     /// The caller has our 2xx.
     pub(super) fn on_ack(&mut self, now: Instant, ack: &Request) {
         let call_id = ack.headers.text(&HeaderName::CallId);
-        let Some(id) = to_tag(ack).and_then(|tag| self.leg_of_tag(&tag, call_id)) else {
-            self.counters.strays += 1;
+        let tag = to_tag(ack).unwrap_or_default();
+        let Some(id) = self.leg_of_tag(&tag, call_id) else {
+            if tag != self.stateless_tag(ack) {
+                self.counters.strays += 1;
+            }
             return;
         };
         let Some(leg) = self.legs.get_mut(&id) else { return };

@@ -100,9 +100,11 @@ impl Endpoint {
     pub(super) fn stateless_tag(&self, request: &Request) -> String {
         let mut hasher = DefaultHasher::new();
         self.tag_key.hash(&mut hasher);
-        for name in [HeaderName::CallId, HeaderName::From, HeaderName::CSeq] {
+        for name in [HeaderName::CallId, HeaderName::From] {
             request.headers.line(&name).hash(&mut hasher);
         }
+        // Not the method: the ACK of a refusal has the same number.
+        request.cseq().map(|cseq| cseq.number).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 

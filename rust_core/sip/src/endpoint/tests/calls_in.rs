@@ -265,7 +265,12 @@ fn a_device_that_calls_must_prove_itself_and_is_who_it_proved_to_be() {
     let mine = invite.replace("sip:+7916@carrier.example", "sip:anna@demo.example");
     let challenge = desk.ask(PHONE, mine.clone());
     assert_eq!(challenge.status, 407);
-    desk.hear(PHONE, mine.replace("INVITE", "ACK"));
+    let to = format!("To: <sip:+74951234501@192.0.2.1>;tag={}", tag(&challenge));
+    let ack = mine.replace("INVITE", "ACK").replace("To: <sip:+74951234501@192.0.2.1>", &to);
+    desk.hear(PHONE, ack.clone());
+    assert_eq!(desk.endpoint.counters().strays, 0);
+    desk.hear(PHONE, ack.replace(";tag=", ";tag=x"));
+    assert_eq!(desk.endpoint.counters().strays, 1);
     let wrong = authorized(&mine, &challenge, &credentials("anna", REALM, "no"), 2);
     assert_eq!(desk.ask(PHONE, wrong).status, 407);
     assert_eq!(desk.events(), []);

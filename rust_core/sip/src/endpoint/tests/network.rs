@@ -8,10 +8,10 @@ use super::*;
 const PHONE_AT: &str = "203.0.113.5:5060";
 
 /// A small deterministic generator: chance is an argument.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         // xorshift64*
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

@@ -1,5 +1,6 @@
 //! What is shed, and what never is.
 
+use super::network::Dice;
 use super::*;
 
 #[test]
@@ -90,4 +91,41 @@ fn a_flood_of_strangers_leaves_nothing_behind() {
     let counters = desk.endpoint.counters();
     assert_eq!((counters.legs, counters.server_transactions, counters.timers), (0, 0, 0));
     assert!(counters.unauthorized > 1_000);
+}
+
+/// Bytes are changed, dropped, doubled and cut in messages of a call that goes on meanwhile.
+#[test]
+fn broken_messages_break_nothing() {
+    let mut dice = Dice(42);
+    let mut desk = Desk::new();
+    let (leg, mut caller) = desk.talking();
+    for _ in 0..5_000 {
+        let other = desk.next_caller();
+        let method = ["INVITE", "REGISTER", "BYE", "INFO", "CANCEL", "ACK"][dice.below(6) as usize];
+        let message = match dice.below(3) {
+            0 => other.invite(),
+            1 => other.request(method, "Contact: <sip:x@y>;expires=5\r\nExpires: 7\r\n"),
+            _ if method == "BYE" => continue,
+            _ => caller.message(method, "Content-Type: application/sdp\r\n", SDP, caller.cseq),
+        };
+        let mut bytes = message.into_bytes();
+        for _ in 0..=dice.below(4) {
+            let at = dice.below(bytes.len() as u64) as usize;
+            match dice.below(4) {
+                0 => bytes[at] = dice.below(256) as u8,
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, b"\r\n;,:=<>\"@ *"[dice.below(12) as usize]),
+                _ => bytes.truncate(at.max(200)),
+            }
+        }
+        desk.hear([CARRIER, PHONE][dice.below(2) as usize], bytes);
+        desk.pass(Duration::from_millis(dice.below(200)));
+        while desk.endpoint.poll_transmit().is_some() {}
+        desk.events();
+    }
+    assert!(desk.endpoint.legs.contains_key(&leg), "nobody said BYE");
+    caller.cseq = (1 << 31) - 2;
+    assert_eq!(desk.ask(CARRIER, caller.next("BYE", "", "")).status, 200);
+    desk.pass_s(64);
+    assert_eq!(desk.endpoint.counters().legs, 0);
 }
