@@ -67,7 +67,7 @@ class Trunk:
         host: str,
         port: int = 5060,
         transport: str = "udp",
-        sources: Sequence[str] = (),
+        sources: Sequence[str] = ...,
         username: str | None = None,
         realm: str | None = None,
         ha1_md5: str | None = None,
@@ -100,7 +100,7 @@ class RestoredBinding:
         call_id: str,
         cseq: int,
         user_agent: str = "",
-        path: Sequence[str] = (),
+        path: Sequence[str] = ...,
     ) -> RestoredBinding:
         """`source` is "address:port" of the device as seen by us. Bindings of unknown devices are dropped."""
 
@@ -116,8 +116,8 @@ class Prompt:
 class Tone:
     """A continuous sine wave."""
 
-    def __new__(cls, hz: float, *, level_db: float = -12.0) -> Tone:
-        """`hz` 50..3400; `level_db` relative to full scale, -60..0."""
+    def __new__(cls, hz: float, *, level_db: float = ...) -> Tone:
+        """`hz` 50..3400; `level_db` relative to full scale, -60..0, -12 if not given."""
 
 @final
 class Silence:
@@ -332,7 +332,7 @@ class TrunkStateChanged:
     @property
     def reason(self) -> str: ...
 
-Event = (
+_Event = (
     IncomingCall
     | LegRinging
     | LegAnswered
@@ -354,7 +354,7 @@ class Engine:
         sip_listen: Sequence[str],
         default_realm: str,
         media_address: str,
-        media_ports: tuple[int, int] = (16384, 32767),
+        media_ports: tuple[int, int] = ...,
         advertised_address: str | None = None,
         media_threads: int = 1,
         max_calls: int = 20_000,
@@ -362,7 +362,7 @@ class Engine:
         decision_timeout_s: float = 3.0,
         decision_default_status: int = 480,
         media_timeout_s: float = 60.0,
-        registration_expires_s: tuple[int, int] = (60, 3600),
+        registration_expires_s: tuple[int, int] = ...,
         event_queue: int = 65_536,
         user_agent: str = "Tandem",
         seed: int | None = None,
@@ -371,7 +371,7 @@ class Engine:
 
         `sip_listen` are "udp:127.0.0.1:5060" and "tcp:[::1]:5060". `default_realm` challenges requests whose
         To names no known domain. `media_address` is bound for RTP, from random even ports of `media_ports`
-        (inclusive). `advertised_address` stands in Contact, Via and SDP instead of the bound address.
+        (inclusive; 16384..32767). `registration_expires_s` are the shortest and longest granted (60, 3600). `advertised_address` stands in Contact, Via and SDP instead of the bound address.
         New calls are refused with 503 and Retry-After while the oldest undecided call is older than
         `max_undecided_age_s`, while the event queue is three quarters full, or at `max_calls` legs.
         `seed` makes identifiers and nonces repeatable; never set it in production.
@@ -380,7 +380,7 @@ class Engine:
         """
     def event_fd(self) -> int:
         """A descriptor that is readable while events wait. Owned by the engine."""
-    def drain_events(self, limit: int) -> list[Event]:
+    def drain_events(self, limit: int) -> list[_Event]:
         """Take up to `limit` events, oldest first."""
     def listening(self) -> list[str]:
         """The addresses really bound, in the form of `sip_listen` (port 0 resolved)."""

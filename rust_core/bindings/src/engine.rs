@@ -1,0 +1,290 @@
+//! The engine, as Python commands it.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use tandem_engine::endpoint::{CallerId, LegId, Target, Transport};
+use tandem_engine::{Command, Options, Source};
+
+use crate::events::to_python;
+use crate::tables::{
+    Account, Prompt, RestoredBinding, Silence, Tone, Trunk, bad, seconds, transport,
+};
+
+/// See the stub.
+#[pyclass(frozen)]
+pub(crate) struct Engine(tandem_engine::Engine);
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (*, sip_listen, default_realm, media_address, media_ports = (16384, 32767),
+        advertised_address = None, media_threads = 1, max_calls = 20_000, max_undecided_age_s = 0.5,
+        decision_timeout_s = 3.0, decision_default_status = 480, media_timeout_s = 60.0,
+        registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", seed = None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn new(
+        py: Python<'_>,
+        sip_listen: Vec<String>,
+        default_realm: String,
+        media_address: &str,
+        media_ports: (u16, u16),
+        advertised_address: Option<&str>,
+        media_threads: usize,
+        max_calls: usize,
+        max_undecided_age_s: f64,
+        decision_timeout_s: f64,
+        decision_default_status: u16,
+        media_timeout_s: f64,
+        registration_expires_s: (u64, u64),
+        event_queue: usize,
+        user_agent: &str,
+        seed: Option<u64>,
+    ) -> PyResult<Self> {
+        if sip_listen.is_empty() {
+            return Err(PyValueError::new_err("sip_listen: name at least one address"));
+        }
+        if !(300..700).contains(&decision_default_status) {
+            return Err(bad("decision_default_status", decision_default_status));
+        }
+        if media_ports.0 == 0 || media_ports.1 <= media_ports.0 {
+            return Err(bad("media_ports", media_ports));
+        }
+        if registration_expires_s.0 > registration_expires_s.1 || registration_expires_s.1 == 0 {
+            return Err(bad("registration_expires_s", registration_expires_s));
+        }
+        let whole = |s: u64| std::time::Duration::from_secs(s);
+        let options = Options {
+            sip_listen: sip_listen.iter().map(|text| listen(text)).collect::<PyResult<_>>()?,
+            default_realm,
+            media_address: address("media_address", media_address)?,
+            media_ports,
+            advertised_address: advertised_address
+                .map(|a| address("advertised_address", a))
+                .transpose()?,
+            media_threads: media_threads.clamp(1, 64),
+            max_calls,
+            max_undecided_age: seconds("max_undecided_age_s", max_undecided_age_s)?,
+            decision_timeout: seconds("decision_timeout_s", decision_timeout_s)?,
+            decision_default_status,
+            media_timeout: seconds("media_timeout_s", media_timeout_s)?,
+            registration_expires: (
+                whole(registration_expires_s.0),
+                whole(registration_expires_s.1),
+            ),
+            event_queue,
+            user_agent: user_agent.to_owned(),
+            seed,
+        };
+        // `io::Error` becomes the fitting subclass of OSError with its text kept.
+        let engine = py
+            .detach(|| tandem_engine::Engine::start(options))
+            .map_err(|e| PyOSError::new_err(e.to_string()))?;
+        Ok(Self(engine))
+    }
+
+    fn event_fd(&self) -> i32 {
+        self.0.event_fd()
+    }
+
+    fn drain_events(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<Py<PyAny>>> {
+        self.0.drain(limit).into_iter().map(|event| to_python(py, event)).collect()
+    }
+
+    fn listening(&self) -> Vec<String> {
+        let text = |(transport, address): &(Transport, SocketAddr)| {
+            format!("{}:{address}", transport.as_str().to_lowercase())
+        };
+        self.0.listening().iter().map(text).collect()
+    }
+
+    fn set_accounts(&self, accounts: Vec<Account>) {
+        self.0
+            .command(Command::SetAccounts(accounts.into_iter().map(|account| account.0).collect()));
+    }
+
+    fn set_trunks(&self, trunks: Vec<Trunk>) {
+        self.0.command(Command::SetTrunks(trunks.into_iter().map(|trunk| trunk.0).collect()));
+    }
+
+    fn restore_bindings(&self, bindings: Vec<RestoredBinding>) {
+        self.0.command(Command::RestoreBindings(
+            bindings.into_iter().map(|binding| binding.0).collect(),
+        ));
+    }
+
+    fn set_prompt(&self, name: String, samples: &[u8]) -> PyResult<()> {
+        let (pairs, rest) = samples.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(PyValueError::new_err(
+                "samples: an odd number of bytes is no 16-bit sound",
+            ));
+        }
+        let samples = pairs.iter().map(|&pair| i16::from_le_bytes(pair)).collect();
+        self.0.command(Command::SetPrompt { name, samples });
+        Ok(())
+    }
+
+    fn ring(&self, leg: u64) {
+        self.0.command(Command::Ring(LegId(leg)));
+    }
+
+    #[pyo3(signature = (leg, *, like = None))]
+    fn answer(&self, leg: u64, like: Option<u64>) {
+        self.0.command(Command::Answer { leg: LegId(leg), like: like.map(LegId) });
+    }
+
+    #[pyo3(signature = (leg, status, reason = "", *, retry_after_s = None))]
+    fn reject(
+        &self,
+        leg: u64,
+        status: u16,
+        reason: &str,
+        retry_after_s: Option<u32>,
+    ) -> PyResult<()> {
+        if !(300..700).contains(&status) {
+            return Err(bad("status", status));
+        }
+        self.0.command(Command::Reject {
+            leg: LegId(leg),
+            status,
+            reason: reason.to_owned(),
+            retry_after_s,
+        });
+        Ok(())
+    }
+
+    #[pyo3(signature = (leg, binding, *, caller_number, caller_name = "", offer_of = None))]
+    fn dial_binding(
+        &self,
+        leg: u64,
+        binding: u64,
+        caller_number: String,
+        caller_name: &str,
+        offer_of: Option<u64>,
+    ) -> PyResult<()> {
+        self.dial(
+            leg,
+            Target::Binding(binding),
+            CallerId { number: caller_number, name: caller_name.to_owned() },
+            offer_of,
+        )
+    }
+
+    #[pyo3(signature = (leg, company, trunk, number, *, caller_number, caller_name = "", offer_of = None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn dial_trunk(
+        &self,
+        leg: u64,
+        company: String,
+        trunk: String,
+        number: String,
+        caller_number: String,
+        caller_name: &str,
+        offer_of: Option<u64>,
+    ) -> PyResult<()> {
+        let target = Target::Trunk { company, trunk, number };
+        self.dial(
+            leg,
+            target,
+            CallerId { number: caller_number, name: caller_name.to_owned() },
+            offer_of,
+        )
+    }
+
+    #[pyo3(signature = (leg, status = 480, reason = ""))]
+    fn hang_up(&self, leg: u64, status: u16, reason: &str) {
+        self.0.command(Command::HangUp { leg: LegId(leg), status, reason: reason.to_owned() });
+    }
+
+    fn hears(&self, leg: u64, sources: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
+        let source = match sources.as_slice() {
+            [] => Source::Nothing,
+            [one] => source(one)?,
+            _ => return Err(PyValueError::new_err("sources: mixing several needs the media core")),
+        };
+        self.0.command(Command::Hears { leg: LegId(leg), source });
+        Ok(())
+    }
+
+    #[pyo3(signature = (leg, keys, *, press_ms = 160))]
+    fn send_keys(&self, leg: u64, keys: String, press_ms: u64) -> PyResult<()> {
+        if keys.is_empty()
+            || keys.len() > 64
+            || !keys.chars().all(|key| "0123456789*#ABCD".contains(key))
+        {
+            return Err(bad("keys", keys));
+        }
+        if !(40..=2000).contains(&press_ms) {
+            return Err(bad("press_ms", press_ms));
+        }
+        let press = std::time::Duration::from_millis(press_ms);
+        self.0.command(Command::SendKeys { leg: LegId(leg), keys, press });
+        Ok(())
+    }
+
+    #[pyo3(signature = (leg, path, *, max_s = 3600.0))]
+    fn record(&self, leg: u64, path: String, max_s: f64) -> PyResult<()> {
+        self.0.command(Command::Record { leg: LegId(leg), path, max: seconds("max_s", max_s)? });
+        Ok(())
+    }
+
+    fn stop_recording(&self, leg: u64) {
+        self.0.command(Command::StopRecording(LegId(leg)));
+    }
+
+    fn counters(&self) -> HashMap<String, u64> {
+        self.0.counters().into_iter().collect()
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+}
+
+impl Engine {
+    fn dial(
+        &self,
+        leg: u64,
+        target: Target,
+        caller: CallerId,
+        offer_of: Option<u64>,
+    ) -> PyResult<()> {
+        if leg < tandem_engine::endpoint::FIRST_DIALLED_LEG {
+            return Err(bad("leg", leg));
+        }
+        self.0.command(Command::Dial {
+            leg: LegId(leg),
+            target,
+            caller,
+            offer_of: offer_of.map(LegId),
+        });
+        Ok(())
+    }
+}
+
+fn source(given: &Bound<'_, PyAny>) -> PyResult<Source> {
+    if let Ok(leg) = given.extract::<u64>() {
+        return Ok(Source::Leg(LegId(leg)));
+    }
+    if let Ok(prompt) = given.cast::<Prompt>() {
+        let prompt = prompt.get();
+        return Ok(Source::Prompt { name: prompt.name.clone(), repeated: prompt.repeated });
+    }
+    if let Ok(tone) = given.cast::<Tone>() {
+        return Ok(Source::Tone { hz: tone.get().hz, level_db: tone.get().level_db });
+    }
+    given.cast::<Silence>().map(|_| Source::Silence).map_err(|_| bad("sources", given))
+}
+
+/// "udp:127.0.0.1:5060"
+fn listen(text: &str) -> PyResult<(Transport, SocketAddr)> {
+    let (name, address) = text.split_once(':').ok_or_else(|| bad("sip_listen", text))?;
+    Ok((transport(name)?, address.parse().map_err(|_| bad("sip_listen", text))?))
+}
+
+fn address(name: &str, text: &str) -> PyResult<IpAddr> {
+    text.parse().map_err(|_| bad(name, text))
+}

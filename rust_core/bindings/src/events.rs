@@ -1,0 +1,169 @@
+//! What Python gets: events.
+
+use pyo3::IntoPyObjectExt as _;
+use pyo3::prelude::*;
+use tandem_engine::{Event, LegEnded as End, MediaReport as Report, What, endpoint};
+
+macro_rules! event {
+    ($name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
+        /// See the stub.
+        #[pyclass(frozen, get_all)]
+        pub(crate) struct $name { $($field: $type),+ }
+
+        #[pymethods]
+        impl $name {
+            fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+                let mut fields = Vec::new();
+                $(fields.push(format!("{}={}", stringify!($field), (&self.$field).into_bound_py_any(py)?.repr()?));)+
+                Ok(format!("{}({})", stringify!($name), fields.join(", ")))
+            }
+        }
+    };
+}
+
+event!(Binding {
+    id: u64,
+    contact: String,
+    source: String,
+    transport: &'static str,
+    user_agent: String,
+    expires_in_s: f64,
+    call_id: String,
+    cseq: u32,
+    path: Vec<String>,
+});
+event!(MediaReport {
+    codec: String,
+    packets_received: u64,
+    packets_sent: u64,
+    packets_lost: u64,
+    packets_discarded: u64,
+    loss_percent: f64,
+    jitter_ms: f64,
+    jitter_max_ms: f64,
+    round_trip_ms: Option<f64>,
+    mos: Option<f64>,
+});
+event!(IncomingCall {
+    leg: u64,
+    at_ns: u64,
+    company: String,
+    device: Option<String>,
+    trunk: Option<String>,
+    caller_number: String,
+    caller_name: String,
+    called: String,
+    call_id: String,
+    codecs: Vec<String>,
+});
+event!(LegRinging { leg: u64, at_ns: u64 });
+event!(LegAnswered { leg: u64, at_ns: u64 });
+event!(LegEnded {
+    leg: u64,
+    at_ns: u64,
+    status: u16,
+    by: &'static str,
+    reason: String,
+    answered_at_ns: Option<u64>,
+    media: Option<Py<MediaReport>>,
+});
+event!(KeyPressed { leg: u64, at_ns: u64, key: String });
+event!(PlaybackEnded { leg: u64, at_ns: u64, prompt: String, played_ms: u64 });
+event!(RecordingEnded { leg: u64, path: String, recorded_ms: u64, error: Option<String> });
+event!(RegistrationChanged {
+    at_ns: u64,
+    company: String,
+    device: String,
+    bindings: Vec<Py<Binding>>,
+    refreshed: bool,
+    why: &'static str,
+});
+event!(TrunkStateChanged {
+    at_ns: u64,
+    company: String,
+    trunk: String,
+    registered: bool,
+    status: u16,
+    reason: String
+});
+
+/// An event as its class.
+pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResult<Py<PyAny>> {
+    Ok(match what {
+        What::IncomingCall(call) => Py::new(py, incoming(at_ns, *call))?.into_any(),
+        What::LegRinging { leg } => Py::new(py, LegRinging { leg, at_ns })?.into_any(),
+        What::LegAnswered { leg } => Py::new(py, LegAnswered { leg, at_ns })?.into_any(),
+        What::LegEnded(end) => {
+            let End { leg, status, by, reason, answered_at_ns, media } = *end;
+            let media = media.map(|report| Py::new(py, media_report(report))).transpose()?;
+            Py::new(py, LegEnded { leg, at_ns, status, by, reason, answered_at_ns, media })?
+                .into_any()
+        }
+        What::KeyPressed { leg, key } => {
+            Py::new(py, KeyPressed { leg, at_ns, key: key.to_string() })?.into_any()
+        }
+        What::PlaybackEnded { leg, prompt, played_ms } => {
+            Py::new(py, PlaybackEnded { leg, at_ns, prompt, played_ms })?.into_any()
+        }
+        What::RecordingEnded { leg, path, recorded_ms, error } => {
+            Py::new(py, RecordingEnded { leg, path, recorded_ms, error })?.into_any()
+        }
+        What::RegistrationChanged { company, device, bindings, refreshed, why } => {
+            let bindings =
+                bindings.into_iter().map(|b| Py::new(py, binding(b))).collect::<PyResult<_>>()?;
+            Py::new(py, RegistrationChanged { at_ns, company, device, bindings, refreshed, why })?
+                .into_any()
+        }
+        What::TrunkStateChanged { company, trunk, registered, status, reason } => {
+            Py::new(py, TrunkStateChanged { at_ns, company, trunk, registered, status, reason })?
+                .into_any()
+        }
+    })
+}
+
+fn incoming(at_ns: u64, call: endpoint::Incoming) -> IncomingCall {
+    IncomingCall {
+        leg: call.leg.0,
+        at_ns,
+        company: call.company,
+        device: call.device,
+        trunk: call.trunk,
+        caller_number: call.caller.number,
+        caller_name: call.caller.name,
+        called: call.called,
+        call_id: call.call_id,
+        codecs: call.codecs,
+    }
+}
+
+fn binding(binding: endpoint::Binding) -> Binding {
+    Binding {
+        id: binding.id,
+        contact: binding.contact,
+        source: binding.source.to_string(),
+        transport: match binding.transport {
+            endpoint::Transport::Udp => "udp",
+            endpoint::Transport::Tcp => "tcp",
+        },
+        user_agent: binding.user_agent,
+        expires_in_s: binding.expires_in.as_secs_f64(),
+        call_id: binding.call_id,
+        cseq: binding.cseq,
+        path: binding.path,
+    }
+}
+
+fn media_report(report: Report) -> MediaReport {
+    MediaReport {
+        codec: report.codec,
+        packets_received: report.packets_received,
+        packets_sent: report.packets_sent,
+        packets_lost: report.packets_lost,
+        packets_discarded: report.packets_discarded,
+        loss_percent: report.loss_percent,
+        jitter_ms: report.jitter_ms,
+        jitter_max_ms: report.jitter_max_ms,
+        round_trip_ms: report.round_trip_ms,
+        mos: report.mos,
+    }
+}

@@ -1,0 +1,22 @@
+//! The clock of Rust.
+#![expect(clippy::disallowed_methods, reason = "here, and only here, the time is read")]
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use crate::sys;
+
+/// Now.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// An instant as nanoseconds of CLOCK_MONOTONIC, the clock that Python reads.
+pub(crate) fn ns(at: Instant) -> u64 {
+    static ANCHOR: OnceLock<(Instant, u64)> = OnceLock::new();
+    let (instant, ns) = *ANCHOR.get_or_init(|| (now(), sys::monotonic_ns()));
+    match at.checked_duration_since(instant) {
+        Some(since) => ns + since.as_nanos() as u64,
+        None => ns.saturating_sub(instant.duration_since(at).as_nanos() as u64),
+    }
+}

@@ -1,0 +1,73 @@
+//! An engine: started, commanded, drained, closed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use tandem_sip::endpoint::Transport;
+
+use crate::command::Command;
+use crate::event::Event;
+use crate::lock;
+use crate::options::Options;
+use crate::sip::{Input, Shared, SipThread};
+
+/// The SIP thread, the media shards and their queues. Dropping it closes it.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    listening: Vec<(Transport, SocketAddr)>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Opens all sockets and starts the threads. The error names the address that cannot be had.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let (sip, shared, listening) = SipThread::new(options)?;
+        let thread = std::thread::Builder::new().name("sip".into()).spawn(move || sip.run())?;
+        Ok(Self { shared, listening, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// The addresses really bound.
+    pub fn listening(&self) -> &[(Transport, SocketAddr)] {
+        &self.listening
+    }
+
+    /// Does something soon. Never blocks.
+    pub fn command(&self, command: Command) {
+        if !self.shared.is_over() {
+            self.shared.post(Input::Command(command));
+        }
+    }
+
+    /// A descriptor that is readable while events wait.
+    pub fn event_fd(&self) -> std::os::fd::RawFd {
+        self.shared.outbox.fd()
+    }
+
+    /// Takes up to `limit` events, oldest first.
+    pub fn drain(&self, limit: usize) -> Vec<Event> {
+        self.shared.outbox.drain(limit)
+    }
+
+    /// Totals and levels, at most a second old.
+    pub fn counters(&self) -> Vec<(String, u64)> {
+        lock(&self.shared.counters).clone()
+    }
+
+    /// Ends all legs and registrations at trunks, then the threads. Blocks at most two seconds.
+    pub fn close(&self) {
+        if let Some(thread) = lock(&self.thread).take() {
+            self.shared.post(Input::Close);
+            // It cannot have panicked: every step of it is guarded.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

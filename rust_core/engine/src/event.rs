@@ -1,0 +1,75 @@
+//! What Python is told; see the stub of the module for the meaning of each field.
+
+use tandem_media::quality::MediaReport;
+use tandem_sip::endpoint::Binding;
+
+/// Something that happened, and when (CLOCK_MONOTONIC).
+#[derive(Debug)]
+pub struct Event {
+    /// Nanoseconds.
+    pub at_ns: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the stub of the Python module documents every field")]
+pub enum What {
+    IncomingCall(Box<tandem_sip::endpoint::Incoming>),
+    LegRinging {
+        leg: u64,
+    },
+    LegAnswered {
+        leg: u64,
+    },
+    LegEnded(Box<LegEnded>),
+    KeyPressed {
+        leg: u64,
+        key: char,
+    },
+    PlaybackEnded {
+        leg: u64,
+        prompt: String,
+        played_ms: u64,
+    },
+    RecordingEnded {
+        leg: u64,
+        path: String,
+        recorded_ms: u64,
+        error: Option<String>,
+    },
+    RegistrationChanged {
+        company: String,
+        device: String,
+        bindings: Vec<Binding>,
+        refreshed: bool,
+        why: &'static str,
+    },
+    TrunkStateChanged {
+        company: String,
+        trunk: String,
+        registered: bool,
+        status: u16,
+        reason: String,
+    },
+}
+
+/// The end of a leg.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the stub of the Python module documents every field")]
+pub struct LegEnded {
+    pub leg: u64,
+    pub status: u16,
+    pub by: &'static str,
+    pub reason: String,
+    pub answered_at_ns: Option<u64>,
+    pub media: Option<MediaReport>,
+}
+
+impl Event {
+    /// Whether the world goes on the same without it.
+    pub(crate) fn may_be_dropped(&self) -> bool {
+        matches!(self.what, What::KeyPressed { .. })
+    }
+}

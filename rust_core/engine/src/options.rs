@@ -1,0 +1,58 @@
+//! How an engine is set up.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tandem_sip::endpoint::Transport;
+
+/// Settings of an engine.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What to listen on.
+    pub sip_listen: Vec<(Transport, SocketAddr)>,
+    /// Challenges requests whose To names no known domain.
+    pub default_realm: String,
+    /// Bound for RTP.
+    pub media_address: IpAddr,
+    /// RTP ports, inclusive; even ones are used, with the odd one above for RTCP.
+    pub media_ports: (u16, u16),
+    /// What peers are told instead of the bound addresses.
+    pub advertised_address: Option<IpAddr>,
+    /// Media shards.
+    pub media_threads: usize,
+    /// Legs at once.
+    pub max_calls: usize,
+    /// New calls get 503 while the oldest undecided one is older.
+    pub max_undecided_age: Duration,
+    /// How long Python may take to decide.
+    pub decision_timeout: Duration,
+    /// What the caller gets when it took longer.
+    pub decision_default_status: u16,
+    /// A leg that sends no RTP for so long is ended.
+    pub media_timeout: Duration,
+    /// The shortest and longest registration granted.
+    pub registration_expires: (Duration, Duration),
+    /// Events that may wait for Python.
+    pub event_queue: usize,
+    /// Server and User-Agent.
+    pub user_agent: String,
+    /// Makes identifiers repeatable; for tests.
+    pub seed: Option<u64>,
+}
+
+impl Options {
+    /// What peers are told about a bound address.
+    pub(crate) fn advertised(&self, bound: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.advertised_address.unwrap_or(bound.ip()), bound.port())
+    }
+
+    /// The key of all chance: from the seed in tests, from the system otherwise.
+    pub(crate) fn seed_bytes(&self) -> std::io::Result<[u8; 32]> {
+        let mut seed = [0; 32];
+        match self.seed {
+            Some(number) => seed[..8].copy_from_slice(&number.to_le_bytes()),
+            None => getrandom::fill(&mut seed).map_err(std::io::Error::other)?,
+        }
+        Ok(seed)
+    }
+}

@@ -1,0 +1,179 @@
+//! Joins SIP legs to their media, and tells the end of a leg when both are over.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tandem_media::params::{CodecParams, MediaParams};
+use tandem_media::quality::MediaReport;
+use tandem_sip::endpoint::{LegEnd, LegId};
+use tandem_sip::offer_answer::{Agreed, AgreedCodec};
+
+use crate::command::Source;
+use crate::event::{LegEnded, What};
+use crate::media::{self, MediaLeg, MediaShards, PortPool};
+
+/// All legs that live, and the media that they have.
+#[derive(Debug)]
+pub(super) struct Joints {
+    legs: HashMap<u64, Joint>,
+    pool: PortPool,
+    pub(super) media: MediaShards,
+}
+
+#[derive(Debug, Default)]
+struct Joint {
+    media: Option<MediaLeg>,
+    answered_at: Option<Instant>,
+    /// The SIP side is over; what is still missing is the report of the media.
+    ended: Option<(Instant, LegEnd)>,
+}
+
+impl Joints {
+    pub(super) fn new(pool: PortPool, media: MediaShards) -> Self {
+        Self { legs: HashMap::new(), pool, media }
+    }
+
+    /// A leg that came in. It gets media when it is answered.
+    pub(super) fn arrived(&mut self, leg: LegId) {
+        self.legs.insert(leg.0, Joint::default());
+    }
+
+    /// Opens the media of a leg, in the shard of `beside` if that has any. The bound address.
+    pub(super) fn open(&mut self, leg: LegId, beside: Option<LegId>) -> io::Result<SocketAddr> {
+        let lease = self.pool.lease()?;
+        let local = lease.local();
+        let beside = beside.and_then(|other| self.legs.get(&other.0)?.media);
+        let shard = beside.map_or_else(|| self.media.least_loaded(), |other| other.shard);
+        let opened = self.media.open(leg.0, shard, lease);
+        self.legs.entry(leg.0).or_default().media = Some(opened);
+        Ok(local)
+    }
+
+    /// Whether a leg lives and has media already.
+    pub(super) fn has_media(&self, leg: LegId) -> bool {
+        self.legs.get(&leg.0).is_some_and(|joint| joint.media.is_some())
+    }
+
+    pub(super) fn is_alive(&self, leg: LegId) -> bool {
+        self.legs.get(&leg.0).is_some_and(|joint| joint.ended.is_none())
+    }
+
+    pub(super) fn agreed(&self, leg: LegId, agreed: &Agreed, source: IpAddr) {
+        if let Some(media) = self.media_of(leg) {
+            self.media.agreed(media, params(agreed, source));
+        }
+    }
+
+    pub(super) fn answered(&mut self, leg: LegId, at: Instant) {
+        if let Some(joint) = self.legs.get_mut(&leg.0) {
+            joint.answered_at.get_or_insert(at);
+        }
+    }
+
+    pub(super) fn hears(&self, leg: LegId, source: Source) {
+        let Some(media) = self.media_of(leg) else { return };
+        let source = match source {
+            Source::Nothing => media::Source::Nothing,
+            Source::Leg(other) => {
+                self.media_of(other).map_or(media::Source::Nothing, media::Source::Leg)
+            }
+            Source::Prompt { name, repeated } => {
+                media::Source::Prompt { name, is_looped: repeated }
+            }
+            Source::Tone { hz, level_db } => media::Source::Tone { hz, level_db },
+            Source::Silence => media::Source::Silence,
+        };
+        // Legs of one call share a shard; two of different calls are joined by nobody.
+        let _ = self.media.hears(media, source);
+    }
+
+    pub(super) fn send_keys(&self, leg: LegId, keys: String, press: Duration) {
+        if let Some(media) = self.media_of(leg) {
+            self.media.send_keys(media, &keys, press);
+        }
+    }
+
+    pub(super) fn record(&self, leg: LegId, path: String, max: Duration) -> bool {
+        let media = self.media_of(leg);
+        if let Some(media) = media {
+            self.media.record(media, path.into(), max);
+        }
+        media.is_some()
+    }
+
+    pub(super) fn stop_recording(&self, leg: LegId) {
+        if let Some(media) = self.media_of(leg) {
+            self.media.stop_recording(media);
+        }
+    }
+
+    /// The SIP side of a leg is over. Its last event, unless its media have to report first.
+    pub(super) fn ended(
+        &mut self,
+        leg: LegId,
+        at: Instant,
+        end: LegEnd,
+    ) -> Option<(Instant, What)> {
+        let joint = self.legs.entry(leg.0).or_default();
+        joint.ended = Some((at, end));
+        match joint.media {
+            Some(media) => {
+                self.media.close(media);
+                None
+            }
+            None => self.last(leg.0, None),
+        }
+    }
+
+    /// The media of a leg have reported. Its last event, if the SIP side is over too.
+    pub(super) fn closed(&mut self, leg: u64, report: MediaReport) -> Option<(Instant, What)> {
+        self.legs.get(&leg)?.ended.as_ref()?;
+        self.last(leg, Some(report))
+    }
+
+    fn last(&mut self, leg: u64, media: Option<MediaReport>) -> Option<(Instant, What)> {
+        let joint = self.legs.remove(&leg)?;
+        let (at, LegEnd { status, by, reason }) = joint.ended?;
+        let answered_at_ns = joint.answered_at.map(crate::clock::ns);
+        let end = LegEnded { leg, status, by: by.as_str(), reason, answered_at_ns, media };
+        Some((at, What::LegEnded(Box::new(end))))
+    }
+
+    fn media_of(&self, leg: LegId) -> Option<MediaLeg> {
+        self.legs.get(&leg.0).filter(|joint| joint.ended.is_none())?.media
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.legs.len()
+    }
+
+    pub(super) fn ports_leased(&self) -> usize {
+        self.pool.leased()
+    }
+}
+
+/// What was agreed, in the words of the media side.
+fn params(agreed: &Agreed, source: IpAddr) -> MediaParams {
+    let codecs = |list: &[AgreedCodec]| {
+        let codec = |agreed: &AgreedCodec| CodecParams {
+            name: agreed.codec.name.clone(),
+            clock_rate: agreed.codec.clock_rate,
+            channels: agreed.codec.channels,
+            send_type: agreed.codec.payload_type,
+            receive_type: agreed.receive_type,
+        };
+        list.iter().map(codec).collect()
+    };
+    let (sending, receiving) = agreed.direction.flags();
+    MediaParams {
+        rtp: agreed.rtp,
+        rtcp: agreed.rtcp,
+        behind_nat: (source.to_canonical() != agreed.rtp.ip().to_canonical()).then_some(source),
+        codecs: codecs(&agreed.codecs),
+        events: codecs(&agreed.events),
+        sending,
+        receiving,
+    }
+}

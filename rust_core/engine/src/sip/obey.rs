@@ -1,0 +1,180 @@
+//! What commands and events mean on the SIP thread.
+
+use std::time::Instant;
+
+use tandem_sip::endpoint::{
+    Command as SipCommand, Dated, EndedBy, Event as SipEvent, LegEnd, LegId, Why,
+};
+
+use super::resolver::literal;
+use super::thread::SipThread;
+use crate::clock;
+use crate::command::Command;
+use crate::event::{Event, What};
+use crate::media::{MediaEvent, MediaEventKind};
+
+impl SipThread {
+    pub(super) fn obey(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Ring(leg) => self.endpoint.handle_command(now, SipCommand::Ring(leg)),
+            Command::Answer { leg, like } => self.answer(now, leg, like),
+            Command::Reject { leg, status, reason, retry_after_s } => {
+                self.endpoint
+                    .handle_command(now, SipCommand::Reject { leg, status, reason, retry_after_s });
+            }
+            Command::Dial { leg, target, caller, offer_of } => {
+                if let Some(arrived) = offer_of {
+                    self.setup.dialled(arrived.0, now);
+                }
+                match self.joints.open(leg, offer_of) {
+                    Ok(bound) => {
+                        let rtp = self.options.advertised(bound);
+                        self.endpoint.handle_command(
+                            now,
+                            SipCommand::Dial { leg, target, caller, offer_of, rtp },
+                        );
+                    }
+                    Err(error) => {
+                        let end = LegEnd {
+                            status: 503,
+                            by: EndedBy::Us,
+                            reason: format!("no RTP port: {error}"),
+                        };
+                        self.tell_end(leg, now, end);
+                    }
+                }
+            }
+            Command::HangUp { leg, status, reason } => {
+                let by = EndedBy::Us;
+                self.endpoint.handle_command(now, SipCommand::HangUp { leg, status, reason, by });
+            }
+            Command::Hears { leg, source } => self.joints.hears(leg, source),
+            Command::SendKeys { leg, keys, press } => self.joints.send_keys(leg, keys, press),
+            Command::Record { leg, path, max } => {
+                if !self.joints.record(leg, path.clone(), max) && self.joints.is_alive(leg) {
+                    let error = Some("the leg has no media yet".to_owned());
+                    self.tell(
+                        now,
+                        What::RecordingEnded { leg: leg.0, path, recorded_ms: 0, error },
+                    );
+                }
+            }
+            Command::StopRecording(leg) => self.joints.stop_recording(leg),
+            Command::SetPrompt { name, samples } => self.joints.media.set_prompt(&name, &samples),
+            Command::SetAccounts(accounts) => {
+                self.endpoint.handle_command(now, SipCommand::SetAccounts(accounts))
+            }
+            Command::SetTrunks(mut trunks) => {
+                let mut unknown = Vec::new();
+                for trunk in &mut trunks {
+                    trunk.address = literal(&trunk.host, trunk.port);
+                    if trunk.address.is_none() {
+                        unknown.push((trunk.host.clone(), trunk.port));
+                    }
+                }
+                unknown.sort();
+                unknown.dedup();
+                self.endpoint.handle_command(now, SipCommand::SetTrunks(trunks));
+                self.resolver.watch(unknown);
+            }
+            Command::RestoreBindings(bindings) => {
+                self.endpoint.handle_command(now, SipCommand::RestoreBindings(bindings));
+            }
+        }
+    }
+
+    fn answer(&mut self, now: Instant, leg: LegId, like: Option<LegId>) {
+        if !self.joints.is_alive(leg) || self.joints.has_media(leg) {
+            return;
+        }
+        match self.joints.open(leg, like) {
+            Ok(bound) => {
+                let rtp = self.options.advertised(bound);
+                self.endpoint.handle_command(now, SipCommand::Answer { leg, like, rtp });
+            }
+            Err(error) => {
+                let reason = format!("no RTP port: {error}");
+                let refusal =
+                    SipCommand::Reject { leg, status: 503, reason, retry_after_s: Some(5) };
+                self.endpoint.handle_command(now, refusal);
+            }
+        }
+    }
+
+    /// Takes what the endpoint has to tell.
+    pub(super) fn collect(&mut self) {
+        while let Some(Dated { at, event }) = self.endpoint.poll_event() {
+            match event {
+                SipEvent::Incoming(incoming) => {
+                    self.joints.arrived(incoming.leg);
+                    self.setup.arrived(incoming.leg.0, at);
+                    self.tell(at, What::IncomingCall(incoming));
+                }
+                SipEvent::Ringing(leg) => self.tell(at, What::LegRinging { leg: leg.0 }),
+                SipEvent::Answered(leg) => {
+                    self.joints.answered(leg, at);
+                    self.tell(at, What::LegAnswered { leg: leg.0 });
+                }
+                SipEvent::MediaAgreed(leg, agreed, source) => {
+                    self.joints.agreed(leg, &agreed, source)
+                }
+                SipEvent::KeyPressed(leg, key) => {
+                    self.tell(at, What::KeyPressed { leg: leg.0, key })
+                }
+                SipEvent::Ended(leg, end) => self.tell_end(leg, at, end),
+                SipEvent::RegistrationChanged { company, device, bindings, why } => {
+                    let refreshed = why == Why::Refreshed;
+                    let why = why.as_str();
+                    self.tell(
+                        at,
+                        What::RegistrationChanged { company, device, bindings, refreshed, why },
+                    );
+                }
+                SipEvent::TrunkChanged { company, trunk, registered, status, reason } => {
+                    self.tell(
+                        at,
+                        What::TrunkStateChanged { company, trunk, registered, status, reason },
+                    );
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_media(&mut self, now: Instant, MediaEvent { leg, at, kind }: MediaEvent) {
+        match kind {
+            MediaEventKind::KeyPressed { key } => self.tell(at, What::KeyPressed { leg, key }),
+            MediaEventKind::PlaybackEnded { prompt, played_ms } => {
+                self.tell(at, What::PlaybackEnded { leg, prompt, played_ms });
+            }
+            MediaEventKind::RecordingEnded { path, recorded_ms, error } => {
+                let path = path.to_string_lossy().into_owned();
+                self.tell(at, What::RecordingEnded { leg, path, recorded_ms, error });
+            }
+            MediaEventKind::Silent => {
+                let hang_up = SipCommand::HangUp {
+                    leg: LegId(leg),
+                    status: 408,
+                    reason: "no media".to_owned(),
+                    by: EndedBy::Media,
+                };
+                self.endpoint.handle_command(now, hang_up);
+            }
+            MediaEventKind::Closed { report } => {
+                if let Some((at, last)) = self.joints.closed(leg, report) {
+                    self.tell(at, last);
+                }
+            }
+        }
+    }
+
+    fn tell_end(&mut self, leg: LegId, at: Instant, end: LegEnd) {
+        self.setup.ended(leg.0);
+        if let Some((at, last)) = self.joints.ended(leg, at, end) {
+            self.tell(at, last);
+        }
+    }
+
+    fn tell(&mut self, at: Instant, what: What) {
+        self.told.push(Event { at_ns: clock::ns(at), what });
+    }
+}
