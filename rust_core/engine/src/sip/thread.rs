@@ -385,11 +385,7 @@ impl SipThread {
             self.endpoint.counters().iter().map(|(name, value)| (format!("sip_{name}"), value)),
         );
         counters.extend(
-            self.joints
-                .media
-                .counters()
-                .into_iter()
-                .map(|(name, value)| (format!("media_{name}"), value)),
+            self.joints.media.counters().into_iter().map(|(name, value)| (name.to_owned(), value)),
         );
         counters.extend(self.setup.counters().map(|(name, value)| (name.to_owned(), value)));
         let (waiting, dropped) = self.shared.outbox.levels();
