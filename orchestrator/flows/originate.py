@@ -62,7 +62,7 @@ async def _tale(story: Story, command: OriginateCall, person: Person, leads: Lea
     with caller.leg.while_lasts() as present:
         found = await seek(seeker, leads)
     if present.cancelled_caught:
-        return left(caller.leg, EndCause.ABANDONED)
+        return left(caller.leg, story.given_up)
     match found:
         case Party():
             story.completed(command)

@@ -68,7 +68,7 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
     with caller.while_lasts() as present:
         found = await seek(seeker, leads)
     if present.cancelled_caught:
-        return left(caller, EndCause.ABANDONED)
+        return left(caller, story.given_up)
     match found:
         case Party():
             return await talk(story, Party(caller, who), found)

@@ -48,6 +48,11 @@ class Story:
         """The call's name."""
         return self.call.id
 
+    @property
+    def given_up(self) -> EndCause:
+        """What it means that the party leaves for whom somebody is sought."""
+        return EndCause.ABANDONED if self.answered_s is None else EndCause.CALLER_HUNG_UP
+
     def tell(self, entry: Entry) -> None:
         """Write into the journal."""
         self.world.journal.write(self.directory.id, entry)

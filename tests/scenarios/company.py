@@ -47,7 +47,8 @@ from orchestrator.rehearsal.switch import RehearsalSwitch
 ACME = CompanyId("acme")
 CARRIER = TrunkId("carrier")
 UNAVAILABLE, WELCOME, BUSY = (PromptName(name) for name in ("unavailable", "welcome", "busy"))
-PROMPTS = {UNAVAILABLE: 4.0, WELCOME: 6.0, BUSY: 3.0, PromptName("ringback"): 5.0}
+RINGBACK = PromptName("ringback")
+PROMPTS = {UNAVAILABLE: 4.0, WELCOME: 6.0, BUSY: 3.0, RINGBACK: 5.0}
 
 E = TypeVar("E", bound=Entry)
 
