@@ -75,8 +75,8 @@ impl Connections {
         self.add(now, registry, stream, peer, listener, true);
     }
 
-    /// Queues a message for a connection, or for any to that peer, or for a new one. The connections that it had to
-    /// close for that.
+    /// Queues a message for a connection, or for any to that peer, or for a new one. The error names the
+    /// connection to close, if there is one.
     pub(super) fn send(
         &mut self,
         now: Instant,
@@ -85,22 +85,21 @@ impl Connections {
         peer: SocketAddr,
         listener: usize,
         bytes: Bytes,
-    ) -> Option<u64> {
+    ) -> Result<(), Option<u64>> {
         let id = match connection.or_else(|| self.by_peer.get(&peer).copied()) {
             Some(id) => id,
             None => {
-                let stream = TcpStream::connect(peer).ok()?;
-                self.add(now, registry, stream, peer, listener, false)?
+                let stream = TcpStream::connect(peer).map_err(|_| None)?;
+                self.add(now, registry, stream, peer, listener, false).ok_or(None)?
             }
         };
-        let connection = self.open.get_mut(&id)?;
+        let connection = self.open.get_mut(&id).ok_or(None)?;
         connection.unsent_bytes += bytes.len();
         connection.unsent.push_back(bytes);
         if connection.unsent_bytes > MAX_UNSENT_BYTES || connection.write(now).is_err() {
-            self.close(registry, id);
-            return Some(id);
+            return Err(Some(id));
         }
-        None
+        Ok(())
     }
 
     /// Reads and writes what can be. Gives messages and, if the connection is over, false.
@@ -132,8 +131,9 @@ impl Connections {
         self.open.iter().filter(|(_, connection)| is_over(connection)).map(|(id, _)| *id).collect()
     }
 
-    pub(super) fn close(&mut self, registry: &Registry, id: u64) {
-        let Some(mut connection) = self.open.remove(&id) else { return };
+    /// Closes a connection; to whom it was.
+    pub(super) fn close(&mut self, registry: &Registry, id: u64) -> Option<SocketAddr> {
+        let mut connection = self.open.remove(&id)?;
         let _ = registry.deregister(&mut connection.stream);
         if self.by_peer.get(&connection.peer) == Some(&id) {
             self.by_peer.remove(&connection.peer);
@@ -144,6 +144,7 @@ impl Connections {
                 self.by_source.remove(&connection.peer.ip());
             }
         }
+        Some(connection.peer)
     }
 
     fn add(

@@ -248,8 +248,13 @@ impl SipThread {
     }
 
     fn close_connection(&mut self, now: Instant, id: u64) {
-        self.connections.close(self.poll.registry(), id);
-        self.guarded(|thread| thread.endpoint.handle_connection_closed(now, id));
+        let peer = self.connections.close(self.poll.registry(), id);
+        self.guarded(|thread| {
+            thread.endpoint.handle_connection_closed(now, id);
+            if let Some(peer) = peer {
+                thread.endpoint.handle_unreachable(now, Transport::Tcp, peer);
+            }
+        });
     }
 
     /// Tells the endpoint how far behind we are.
@@ -349,17 +354,14 @@ impl SipThread {
                     }
                 }
                 Transport::Tcp => {
+                    let Flow { connection, peer, listener, .. } = flow;
                     let registry = self.poll.registry();
-                    let closed = self.connections.send(
-                        now,
-                        registry,
-                        flow.connection,
-                        flow.peer,
-                        flow.listener,
-                        bytes,
-                    );
-                    if let Some(id) = closed {
-                        self.guarded(|thread| thread.endpoint.handle_connection_closed(now, id));
+                    match self.connections.send(now, registry, connection, peer, listener, bytes) {
+                        Ok(()) => {}
+                        Err(Some(id)) => self.close_connection(now, id),
+                        Err(None) => self.guarded(|thread| {
+                            thread.endpoint.handle_unreachable(now, Transport::Tcp, peer);
+                        }),
                     }
                 }
             }
