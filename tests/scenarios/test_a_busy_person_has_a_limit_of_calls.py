@@ -27,6 +27,18 @@ async def test_the_second_caller_goes_on_and_the_third_finds_him_free(autojump_c
     assert office.only(PersonNotReached).because is Refusal.BUSY
 
 
+async def test_whom_a_caller_has_given_up_on_is_free(autojump_clock: MockClock) -> None:
+    sergey = person("sergey", "302", call_limit=1, then={Refusal.NO_ANSWER: to("darya")})
+    async with open_office(acme(sergey, DARYA)) as office:
+        office.online("sergey-desk", Phone(after_s=21))
+        office.online("darya-desk", Phone(after_s=1))
+        office.call("302", talks_s=100)
+        await trio.sleep(30)
+        office.call("302", patience_s=10)
+        await office.all_over()
+    assert office.rung == ["sergey-desk", "darya-desk", "sergey-desk"]
+
+
 async def test_who_calls_himself_counts(autojump_clock: MockClock) -> None:
     async with open_office(acme(SERGEY, DARYA)) as office:
         office.online("sergey-desk", Phone(after_s=1))

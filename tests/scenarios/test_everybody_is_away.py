@@ -1,5 +1,7 @@
 """Mikhail is on a plane, Anna does not want to be disturbed: the caller hears an announcement, never silence."""
 
+import math
+
 import pytest
 from trio.testing import MockClock
 
@@ -16,7 +18,7 @@ from orchestrator.model.journal import (
     TerminalReached,
 )
 from orchestrator.rehearsal.leg import Phone
-from tests.scenarios.company import BUSY, UNAVAILABLE, acme, open_office, person, sip, to
+from tests.scenarios.company import BUSY, RINGBACK, UNAVAILABLE, WELCOME, acme, open_office, person, sip, to
 
 MIKHAIL = person("mikhail", "105", sip("desk"), sip("soft"), then={Refusal.OFFLINE: to("anna")})
 ANNA = person("anna", "101", do_not_disturb=True)
@@ -55,6 +57,21 @@ async def test_a_next_step_may_be_an_announcement_of_its_own(autojump_clock: Moc
         await office.all_over()
     assert caller.heard == [BUSY]
     assert office.only(PersonNotReached).next == "announcement:busy"
+
+
+async def test_an_announcement_may_lead_on_and_ringing_is_heard_again(autojump_clock: MockClock) -> None:
+    then = {Refusal.NO_ANSWER: Announcement(BUSY, Announcement(WELCOME, to("boris")))}
+    anna, boris = (
+        person("anna", "101", then=then),
+        person("boris", "102", then={Refusal.NO_ANSWER: to("olga")}),
+    )
+    olga = person("olga", "103", then={Refusal.NO_ANSWER: Announcement(BUSY, to("pavel"))})
+    async with open_office(acme(anna, boris, olga, person("pavel", "104"))) as office:
+        for name in ("anna", "boris", "olga", "pavel"):
+            office.online(f"{name}-desk", Phone(after_s=math.inf))
+        caller = office.call("101", talks_s=600)
+        await office.all_over()
+    assert caller.heard == [BUSY, WELCOME, RINGBACK, BUSY, RINGBACK, UNAVAILABLE]
 
 
 async def test_a_caller_who_cannot_hear_prompts_is_told_that_nobody_is_there(

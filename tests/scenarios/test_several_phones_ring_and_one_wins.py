@@ -43,6 +43,7 @@ async def test_two_who_pick_up_in_one_moment_are_not_both_connected(autojump_clo
     winner = office.only(CallAnswered).answered_by.device
     lost = [leg.end for leg in office.switch.dialled if leg.device != winner]
     assert [end and end.by for end in lost] == [EndedBy.US]
+    assert office.journal.times_of(LegFinished)[0] == 5.0
 
 
 async def test_each_place_where_a_device_is_registered_rings(autojump_clock: MockClock) -> None:
