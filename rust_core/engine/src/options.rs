@@ -1,6 +1,6 @@
 //! How an engine is set up.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use tandem_sip::endpoint::Transport;
@@ -41,9 +41,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// What peers are told about a bound address.
+    /// What peers are told about a bound address. One bound to all addresses of the host is told as the one that
+    /// the default route leaves by.
     pub(crate) fn advertised(&self, bound: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.advertised_address.unwrap_or(bound.ip()), bound.port())
+        let ip = match self.advertised_address {
+            Some(ip) => ip,
+            None if bound.ip().is_unspecified() => address_of_default_route(bound.is_ipv4()),
+            None => bound.ip(),
+        };
+        SocketAddr::new(ip, bound.port())
     }
 
     /// The key of all chance: from the seed in tests, from the system otherwise.
@@ -55,4 +61,24 @@ impl Options {
         }
         Ok(seed)
     }
+}
+
+/// The source address that packets to the world would have; loopback on a host without a route. Sends nothing.
+fn address_of_default_route(is_ipv4: bool) -> IpAddr {
+    // Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket only asks the routing table.
+    let (any, somewhere, loopback): (IpAddr, IpAddr, IpAddr) = if is_ipv4 {
+        (
+            Ipv4Addr::UNSPECIFIED.into(),
+            Ipv4Addr::new(192, 0, 2, 1).into(),
+            Ipv4Addr::LOCALHOST.into(),
+        )
+    } else {
+        let documentation = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        (Ipv6Addr::UNSPECIFIED.into(), documentation.into(), Ipv6Addr::LOCALHOST.into())
+    };
+    let asked = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((somewhere, 9))?;
+        socket.local_addr()
+    });
+    asked.map_or(loopback, |local| local.ip())
 }

@@ -98,7 +98,7 @@ pub(crate) struct SipThread {
 
 impl SipThread {
     /// Opens all sockets; the error names the address.
-    pub(crate) fn new(options: Options) -> io::Result<Opened> {
+    pub(crate) fn new(mut options: Options) -> io::Result<Opened> {
         let poll = Poll::new()?;
         let mut sockets = Vec::new();
         let mut listening = Vec::new();
@@ -116,13 +116,16 @@ impl SipThread {
             sockets.push(socket);
             listening.push((transport, bound));
         }
-        let advertise = |&(transport, bound): &(Transport, SocketAddr)| Listener {
+        let seed = options.seed_bytes()?;
+        let told = |&(transport, bound): &(Transport, SocketAddr)| Listener {
             transport,
             advertised: options.advertised(bound),
         };
-        let seed = options.seed_bytes()?;
+        let listeners = listening.iter().map(told).collect();
+        let media_told = options.advertised(SocketAddr::new(options.media_address, 0)).ip();
+        options.advertised_address = Some(media_told);
         let config = Config {
-            listeners: listening.iter().map(advertise).collect(),
+            listeners,
             default_realm: options.default_realm.clone(),
             max_legs: options.max_calls,
             max_undecided_age: options.max_undecided_age,
