@@ -22,6 +22,7 @@ import trio
 from attrs import define, field, frozen
 
 from orchestrator import _rust_core as core
+from orchestrator.devices.engine.words import Event
 
 INCOMING_MAX = 256
 """Calls that wait for somebody to look at them; more are told that the phone is busy."""
@@ -129,7 +130,7 @@ class PhoneCall:
         """What carries this call."""
         return self.phone.phones.engine
 
-    def handle(self, event: core.Event) -> None:
+    def handle(self, event: Event) -> None:
         """Take what the engine tells of this call's leg."""
         match event:
             case core.LegRinging():
@@ -232,7 +233,7 @@ class Phones:
                     self._handle(event)
                 await trio.lowlevel.checkpoint()
 
-    def _handle(self, event: core.Event) -> None:
+    def _handle(self, event: Event) -> None:
         match event:
             case core.IncomingCall():
                 self._arrive(event)

@@ -115,7 +115,7 @@ class EngineSwitch:
                     self._handle(event)
                 await trio.lowlevel.checkpoint()
 
-    def _handle(self, event: core.Event) -> None:
+    def _handle(self, event: words.Event) -> None:
         """One event; a fault of ours loses this one only."""
         try:
             match event:

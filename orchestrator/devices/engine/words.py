@@ -21,6 +21,20 @@ from orchestrator.model.registrations import Registration
 from orchestrator.numbering.directory import Directory
 
 
+Event = (
+    core.IncomingCall
+    | core.LegRinging
+    | core.LegAnswered
+    | core.LegEnded
+    | core.KeyPressed
+    | core.PlaybackEnded
+    | core.RecordingEnded
+    | core.RegistrationChanged
+    | core.TrunkStateChanged
+)
+"""Whatever the engine tells."""
+
+
 def arrival_of(event: core.IncomingCall) -> Arrival:
     """A call that waits for a decision."""
     device, trunk = event.device, event.trunk
