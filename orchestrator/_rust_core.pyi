@@ -371,9 +371,11 @@ class Engine:
 
         `sip_listen` are "udp:127.0.0.1:5060" and "tcp:[::1]:5060". `default_realm` challenges requests whose
         To names no known domain. `media_address` is bound for RTP, from random even ports of `media_ports`
-        (inclusive; 16384..32767). `registration_expires_s` are the shortest and longest granted (60, 3600). `advertised_address` stands in Contact, Via and SDP instead of the bound address.
-        New calls are refused with 503 and Retry-After while the oldest undecided call is older than
-        `max_undecided_age_s`, while the event queue is three quarters full, or at `max_calls` legs.
+        (inclusive; 16384..32767). `registration_expires_s` are the shortest and longest granted (60, 3600).
+        `advertised_address` stands in Contact, Via and SDP instead of the bound address; without it one bound to
+        all addresses is told as the one of the default route. New calls are refused with 503 and Retry-After
+        while the oldest undecided call is older than `max_undecided_age_s`, while the event queue is three
+        quarters full, or at `max_calls` legs.
         `seed` makes identifiers and nonces repeatable; never set it in production.
 
         Raises `OSError` naming the address if a socket cannot be opened, `ValueError` naming a bad argument.

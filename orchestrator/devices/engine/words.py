@@ -20,7 +20,6 @@ from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, LegId
 from orchestrator.model.registrations import Registration
 from orchestrator.numbering.directory import Directory
 
-
 Event = (
     core.IncomingCall
     | core.LegRinging
