@@ -185,10 +185,9 @@ fn is_right(
     algorithm: Option<Algorithm>,
     secrets: Option<&Secrets>,
 ) -> bool {
-    let ha1 = match (algorithm, secrets) {
-        (Some(Algorithm::Md5) | None, Some(secrets)) => Some(secrets.ha1_md5.as_str()),
-        (Some(Algorithm::Sha256), Some(secrets)) => secrets.ha1_sha256.as_deref(),
-        (_, None) => None,
+    let (ha1, nobody) = match algorithm {
+        Some(Algorithm::Sha256) => (secrets.and_then(|s| s.ha1_sha256.as_deref()), NOBODY),
+        _ => (secrets.map(|s| s.ha1_md5.as_str()), &NOBODY[..32]),
     };
     let value = |name| fields.value(name).unwrap_or("");
     let qop = match fields.value("qop") {
@@ -197,14 +196,14 @@ fn is_right(
         None => None,
     };
     let inputs = Inputs { method, uri: value("uri"), nonce: value("nonce"), qop };
-    let expected = response(algorithm.unwrap_or(Algorithm::Md5), ha1.unwrap_or(NOBODY), inputs);
+    let expected = response(algorithm.unwrap_or(Algorithm::Md5), ha1.unwrap_or(nobody), inputs);
     is_equal(&expected, &value("response").to_ascii_lowercase())
         && ha1.is_some()
         && algorithm.is_some()
 }
 
-/// Stands in for the secret of an unknown user, so that refusing takes as long.
-const NOBODY: &str = "00000000000000000000000000000000";
+/// Stands in for the secret of an unknown user, so that refusing takes as long: of SHA-256, and its half of MD5.
+const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const NONCE_LIFE: Duration = Duration::from_secs(300);
 /// Used nonces remembered, the oldest forgotten first. Only who knows a secret can add one.
 const MAX_USED: usize = 100_000;

@@ -1,6 +1,7 @@
 //! Session descriptions (RFC 8866): the lines that matter are read, all others are passed over.
 
-use std::net::{IpAddr, SocketAddr};
+use std::mem::replace;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::codec::Codec;
 
@@ -75,8 +76,6 @@ pub struct MediaLine {
     pub direction: Direction,
     /// a=rtcp (RFC 3605), port and address.
     pub rtcp: Option<(u16, Option<IpAddr>)>,
-    /// a=rtcp-mux (RFC 5761).
-    pub rtcp_mux: bool,
     /// a=ptime in milliseconds.
     pub ptime_ms: Option<u32>,
 }
@@ -87,11 +86,10 @@ impl MediaLine {
         Some(SocketAddr::new(self.address?, self.port))
     }
 
-    /// Where its RTCP is to be sent.
+    /// Where its RTCP is to be sent. We never say a=rtcp-mux, so nobody multiplexes with us (RFC 5761 §5.1.1).
     pub fn rtcp(&self) -> Option<SocketAddr> {
         let rtp = self.rtp()?;
         Some(match self.rtcp {
-            _ if self.rtcp_mux => rtp,
             Some((port, address)) => SocketAddr::new(address.unwrap_or(rtp.ip()), port),
             None => SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?),
         })
@@ -113,16 +111,16 @@ pub struct SessionDescription {
 }
 
 impl SessionDescription {
-    /// Reads a description; the error names what is wrong. Tolerates bare LF, trailing NULs and bytes that are no UTF-8.
+    /// Reads a description; the error names what is wrong. Tolerates bare LF or CR, NULs and bytes that are no UTF-8.
+    /// No control character survives: format parameters are written to the other side of a call.
     pub fn parse(body: &[u8]) -> Result<Self, &'static str> {
         let text = String::from_utf8_lossy(body);
-        let text = text.trim_end_matches('\0');
+        let is_kept = |c: &char| matches!(c, '\r' | '\n') || !c.is_control();
+        let text: String = text.chars().filter(is_kept).collect();
         let mut session = Section::default();
         let mut media: Vec<(MediaLine, Section)> = Vec::new();
         let mut seen_version = false;
-        for line in
-            text.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty())
-        {
+        for line in text.split(['\r', '\n']).filter(|line| !line.is_empty()) {
             let (kind, value) = line.split_once('=').ok_or("RFC 8866 §5: line without =")?;
             match kind {
                 "v" => seen_version = value.trim() == "0",
@@ -158,7 +156,6 @@ struct Section {
     address: Option<IpAddr>,
     direction: Option<Direction>,
     rtcp: Option<(u16, Option<IpAddr>)>,
-    rtcp_mux: bool,
     ptime_ms: Option<u32>,
     rtpmaps: Vec<(u8, String)>,
     fmtps: Vec<(u8, String)>,
@@ -172,9 +169,9 @@ impl Section {
         else {
             return Err("RFC 8866 §5.7: c= line");
         };
-        // Only the first of several; a host name is resolved by nobody here, and so refused later.
-        self.address =
-            self.address.or_else(|| address.split('/').next().and_then(|a| a.parse().ok()));
+        // Only the first of several; a host name is resolved by nobody here, and so refused later, as is a group.
+        let address = address.split('/').next().and_then(|a| a.parse().ok());
+        self.address = self.address.or(address.filter(is_unicast));
         Ok(())
     }
 
@@ -183,13 +180,13 @@ impl Section {
         match name {
             "rtpmap" => push_format(&mut self.rtpmaps, value)?,
             "fmtp" => push_format(&mut self.fmtps, value)?,
-            "rtcp-mux" => self.rtcp_mux = true,
             "ptime" => self.ptime_ms = value.trim().parse().ok().filter(|p| (10..=200).contains(p)),
             "rtcp" => {
                 let mut words = value.split_whitespace();
                 let port =
                     words.next().and_then(|port| port.parse().ok()).filter(|&port| port != 0);
-                self.rtcp = port.map(|port| (port, words.nth(2).and_then(|a| a.parse().ok())));
+                let address = words.nth(2).and_then(|a| a.parse().ok()).filter(is_unicast);
+                self.rtcp = port.map(|port| (port, address));
             }
             _ => self.direction = Direction::parse(name).or(self.direction),
         }
@@ -207,10 +204,15 @@ impl Section {
             };
         }
         line.rtcp = self.rtcp;
-        line.rtcp_mux = self.rtcp_mux || session.rtcp_mux;
         line.ptime_ms = self.ptime_ms.or(session.ptime_ms);
-        line.codecs =
-            line.formats.iter().filter_map(|format| self.codec(format.parse().ok()?)).collect();
+        let mut seen = [false; 128];
+        for payload_type in line.formats.iter().filter_map(|format| format.parse::<u8>().ok()) {
+            // RFC 3551 §6: seven bits; once each.
+            let is_new = seen.get_mut(usize::from(payload_type)).map(|seen| !replace(seen, true));
+            if is_new == Some(true) {
+                line.codecs.extend(self.codec(payload_type));
+            }
+        }
         line
     }
 
@@ -232,6 +234,11 @@ impl Section {
         codec.fmtp = find(&self.fmtps).unwrap_or_default();
         Some(codec)
     }
+}
+
+/// Whether media may be sent there: a group or everybody would multiply it.
+fn is_unicast(address: &IpAddr) -> bool {
+    !address.is_multicast() && *address != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 fn parse_media(value: &str) -> Result<MediaLine, &'static str> {
@@ -282,6 +289,17 @@ mod tests {
         assert_eq!(audio.rtp(), Some("10.0.0.1:4000".parse().unwrap()));
         assert_eq!(audio.rtcp(), Some("10.0.0.2:4003".parse().unwrap()));
         assert_eq!(audio.ptime_ms, Some(30));
+    }
+
+    #[test]
+    fn what_would_do_harm_is_left_out() {
+        let body = b"v=0\r\nm=audio 4 RTP/AVP 96 96 0 0 200 13\r\na=rtpmap:96 opus/48000/2\r\n\
+            a=rtpmap:200 x/8000\r\na=fmtp:96 a\0=1\ra=inactive\r\nc=IN IP4 224.2.1.1/127\r\n";
+        let audio = &SessionDescription::parse(body).unwrap().media[0];
+        let types: Vec<_> = audio.codecs.iter().map(|codec| codec.payload_type).collect();
+        assert_eq!(types, [96, 0, 13]);
+        assert_eq!((audio.codecs[0].fmtp.as_str(), audio.direction), ("a=1", Direction::Inactive));
+        assert_eq!(audio.rtp(), None, "a group");
     }
 
     #[test]

@@ -17,7 +17,7 @@ impl<'a> Params<'a> {
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
         split_outside_quotes(self.0, ';').filter(|part| !part.trim().is_empty()).map(|part| {
             match part.split_once('=') {
-                Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
+                Some((name, value)) => (name.trim(), Some(without_quotes(value.trim()))),
                 None => (part.trim(), None),
             }
         })
@@ -110,13 +110,21 @@ fn find_outside_quotes(value: &[u8], wanted: u8) -> Option<Option<usize>> {
     (!quoted).then_some(None)
 }
 
+/// One pair of quotes taken off; escapes inside stay as they are.
+fn without_quotes(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value)
+}
+
 fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
+    let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
-        if c == '"' {
-            quoted = !quoted;
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => return c == separator && !quoted,
         }
-        c == separator && !quoted
+        false
     })
 }
 
@@ -130,6 +138,15 @@ mod tests {
         assert_eq!(address.display_name(), r#"A. "B" <x>"#);
         assert_eq!(address.uri, "sip:101@h;lr");
         assert_eq!((address.tag(), address.params.value("Q")), (Some("t1"), Some("0.5")));
+    }
+
+    #[test]
+    fn quoted_parameters_keep_what_their_quotes_protect() {
+        let params = Params(r#"a="x\";tag=evil";b="";c=""d""#);
+        let all: Vec<_> = params.iter().collect();
+        let expected = [("a", Some(r#"x\";tag=evil"#)), ("b", Some("")), ("c", Some("\"d"))];
+        assert_eq!(all, expected);
+        assert_eq!(params.value("tag"), None);
     }
 
     #[test]

@@ -132,13 +132,14 @@ impl Headers {
         self.values(name).any(|value| value.eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// Appends a field. Bytes that would end the line or are control characters are left out of the value.
+    /// Appends a field. In the value, bytes that would end the line and control characters become spaces; left out,
+    /// they would take the quoted pair with them that they may stand in (RFC 3261 §25.1).
     pub fn push(&mut self, name: HeaderName, value: impl Into<Bytes>) {
         let value = value.into();
         let value = if value.iter().all(|&b| is_line_safe(b)) {
             value
         } else {
-            value.iter().copied().filter(|&b| is_line_safe(b)).collect()
+            value.iter().map(|&b| if is_line_safe(b) { b } else { b' ' }).collect()
         };
         self.0.push((name, value));
     }
@@ -193,7 +194,7 @@ mod tests {
     fn a_value_cannot_start_a_new_line() {
         let mut headers = Headers::new();
         headers.push(HeaderName::Subject, "a\r\nX-Evil: 1\0b");
-        assert_eq!(headers.text(&HeaderName::Subject), Some("aX-Evil: 1b"));
+        assert_eq!(headers.text(&HeaderName::Subject), Some("a  X-Evil: 1 b"));
     }
 
     #[test]

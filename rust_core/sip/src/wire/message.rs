@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::header::{HeaderName, Headers};
+use super::parse::number as number_of;
 use super::via;
 
 /// What a request asks for.
@@ -76,7 +77,7 @@ impl CSeq {
     pub fn parse(value: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
         let (number, method) = text.trim().split_once(|c: char| c.is_ascii_whitespace())?;
-        let number = number.parse::<u32>().ok().filter(|&n| n < 1 << 31)?;
+        let number = u32::try_from(number_of(number.as_bytes())?).ok().filter(|&n| n < 1 << 31)?;
         let method = method.trim();
         (!method.is_empty()).then(|| Self { number, method: Method::parse(method) })
     }
@@ -270,6 +271,7 @@ mod tests {
     fn numbers_out_of_range_are_no_sequence_numbers() {
         assert_eq!(CSeq::parse(b"36893488147419103232 REGISTER"), None);
         assert_eq!(CSeq::parse(b"2147483648 REGISTER"), None);
+        assert_eq!(CSeq::parse(b"+7 REGISTER"), None);
         assert!(CSeq::parse(b"2147483647   REGISTER").is_some());
     }
 }

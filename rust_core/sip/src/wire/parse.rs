@@ -37,7 +37,7 @@ pub struct Malformed {
     pub why: &'static str,
     /// What to answer if it was a request: 400, 414, 505, 513.
     pub status: u16,
-    /// What was understood; a request among it has what a response needs, or it is `None`.
+    /// What was understood of a request, if a response to it could find its way.
     pub partial: Option<Box<Request>>,
 }
 
@@ -209,12 +209,6 @@ fn check_request(request: &Request, limits: &Limits) -> Result<(), Fault> {
     if let Some(hops) = request.headers.line(&HeaderName::MaxForwards) {
         number(hops).filter(|&hops| hops <= 255).ok_or(("RFC 3261 §20.22: Max-Forwards", 400))?;
     }
-    if let Some(expires) = request.headers.line(&HeaderName::Expires) {
-        // RFC 3261 §20.19: up to 2^32-1; a larger one is taken as that, text is not.
-        if !expires.iter().all(u8::is_ascii_digit) {
-            return Err(("RFC 3261 §20.19: Expires", 400));
-        }
-    }
     if let Some(date) = request.headers.text(&HeaderName::Date)
         && !date.trim_end().ends_with("GMT")
     {
@@ -260,8 +254,11 @@ fn check_common(headers: &Headers, limits: &Limits) -> Result<(), &'static str> 
     if headers.line(&HeaderName::CSeq).and_then(|value| CSeq::parse(value)).is_none() {
         return Err("RFC 3261 §20.16: CSeq");
     }
-    let via = headers.values(&HeaderName::Via).next().ok_or("RFC 3261 §8.1.1: no Via")?;
-    Via::parse(&via).ok_or("RFC 3261 §20.42: Via")?;
+    let mut vias = headers.values(&HeaderName::Via).peekable();
+    vias.peek().ok_or("RFC 3261 §8.1.1: no Via")?;
+    if !vias.all(|via| Via::parse(&via).is_some()) {
+        return Err("RFC 3261 §20.42: Via");
+    }
     Ok(())
 }
 
@@ -284,15 +281,10 @@ fn body_of(headers: &Headers, rest: Bytes, limits: &Limits) -> Result<Bytes, &'s
     Ok(rest.slice(..length))
 }
 
-/// Whether a response to it could find its way home.
+/// Whether a response to it could find its way home. The other fields are copied if they are there (RFC 4475 §3.3.1).
 fn is_answerable(request: &Request) -> bool {
-    let headers = &request.headers;
-    let via = headers.values(&HeaderName::Via).next();
-    via.is_some_and(|via| Via::parse(&via).is_some())
-        && [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
-            .iter()
-            .all(|name| headers.line(name).is_some())
-        && request.method != Method::Ack
+    let via = request.headers.values(&HeaderName::Via).next();
+    via.is_some_and(|via| Via::parse(&via).is_some()) && request.method != Method::Ack
 }
 
 /// An unsigned number of at most ten digits.

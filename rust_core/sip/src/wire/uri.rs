@@ -1,6 +1,7 @@
 //! SIP, SIPS and TEL addresses (RFC 3261 §19.1, RFC 3966).
 
 use super::address::Params;
+use super::parse::number;
 use super::text::decode_percent;
 
 /// Which kind of address it is.
@@ -54,6 +55,10 @@ impl<'a> Uri<'a> {
             Some((host_port, params)) => (host_port, Params(params)),
             None => (rest, Params("")),
         };
+        // RFC 5118 §4.2: without brackets nobody knows where an IPv6 address ends and a port begins.
+        if !host_port.contains('[') && host_port.matches(':').count() > 1 {
+            return None;
+        }
         let (host, port) = split_host_port(host_port)?;
         Some(Self { scheme, user, host, port, params, headers })
     }
@@ -101,7 +106,7 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
     let text = text.trim();
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
-        host.parse::<std::net::Ipv6Addr>().ok()?;
+        is_ipv6(host).then_some(())?;
         match rest.trim() {
             "" => (host, None),
             rest => (host, Some(rest.strip_prefix(':')?)),
@@ -120,10 +125,17 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
         return None;
     }
     let port = match port {
-        Some(port) => Some(port.trim().parse().ok()?),
+        Some(port) => Some(u16::try_from(number(port.as_bytes())?).ok()?),
         None => None,
     };
     Some((host, port))
+}
+
+/// Whether it is an IPv6 address; the three colons that the grammar of RFC 3261 puts before an IPv4 part are borne
+/// with (RFC 5118 §4.10).
+fn is_ipv6(host: &str) -> bool {
+    let is_one = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+    is_one(host) || (host.contains('.') && is_one(&host.replacen(":::", "::", 1)))
 }
 
 #[cfg(test)]
@@ -163,6 +175,9 @@ mod tests {
             "sip:a@[::1",
             "sip:a@[zz]",
             "sip:a@x y",
+            "sip:a@x:+5060",
+            "sip:a@2001:db8::10",
+            "sip:a@[2001:db8:::10]",
         ] {
             assert_eq!(Uri::parse(bad), None, "{bad}");
         }
