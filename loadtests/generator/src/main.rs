@@ -1,2 +1,0 @@
-//! RTP load generator.
-fn main() {}
