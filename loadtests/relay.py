@@ -108,7 +108,9 @@ def report(calls: int, relays: Sequence[Relay], impaired: dict[str, int]) -> dic
     by_name = {relay.name: relay for relay in relays}
     tandem, floor, rival = by_name["tandem"], by_name["floor"], by_name.get("rtpengine")
     print(f"{calls} calls, 20 ms G.711 both ways, {machine.describe()}")
-    print(f"{'relay':<12}{'µs/packet':>10}{'calls/core':>12}{'lost':>10}{'p50 µs':>9}{'p99 µs':>9}{'p99.9 µs':>10}")
+    print(
+        f"{'relay':<12}{'µs/packet':>10}{'calls/core':>12}{'lost':>10}{'p50 µs':>9}{'p99 µs':>9}{'p99.9 µs':>10}"
+    )
     for relay in relays:
         cpu_us = statistics.median(relay.cpu_us)
         print(
