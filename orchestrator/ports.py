@@ -96,7 +96,7 @@ class Switch(Protocol):
         """Open a call; `arrival` is what it began with, None if a command asked for it."""
 
     def refuse(self, arrival: Arrival, status: int, retry_after_s: int | None = None) -> None:
-        """Turn an arrival away for which no call was opened."""
+        """Turn an arrival away. Does nothing once a call was opened for it."""
 
     def bindings(self, company: CompanyId, device: DeviceId) -> Sequence[BindingId]:
         """Where the device is registered now; empty: offline."""

@@ -1,5 +1,6 @@
 """A call that a command asks for: first the devices of the one who wants to call, then whoever is to be called."""
 
+import structlog
 import trio
 
 from orchestrator.dialplan.routing import LeadsTo, Nowhere, Outward, route_from_inside
@@ -20,6 +21,15 @@ from orchestrator.model.journal import CallArrived, CommandFailed, PersonNotReac
 
 async def originate(world: World, command: OriginateCall) -> None:
     """Carry out `command` to the end of its call. Raises nothing but cancellation."""
+    try:
+        await _originate(world, command)
+    except Exception as fault:
+        # The call's own frame catches its faults; this one is of the frame, or the company is gone.
+        world.active.crashed += 1
+        _log.error("command_crashed", command=command.id, company=command.company, exc_info=fault)
+
+
+async def _originate(world: World, command: OriginateCall) -> None:
     directory = world.directory(command.company)
     person = directory.person(command.caller)
     route = route_from_inside(directory, command.to)
@@ -86,3 +96,6 @@ def _refusal(world: World, person: Person | None, route: object) -> tuple[str, s
     if isinstance(route, Nowhere):
         return route.because, "that number leads nowhere"
     return None
+
+
+_log = structlog.get_logger(__name__)

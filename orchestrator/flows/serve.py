@@ -1,5 +1,7 @@
 """A call that arrives: routed, led to somebody, or told why not."""
 
+import structlog
+
 from orchestrator.dialplan.routing import Nowhere, Route, route
 from orchestrator.flows.life import live
 from orchestrator.flows.seek import seek
@@ -24,6 +26,16 @@ from orchestrator.model.journal import CallArrived
 
 async def serve(world: World, arrival: Arrival) -> None:
     """Serve one arrival to its end. Raises nothing but cancellation."""
+    try:
+        await _serve(world, arrival)
+    except Exception as fault:
+        # The call's own frame catches its faults; this one is of the frame.
+        world.active.crashed += 1
+        world.switch.refuse(arrival, 500)
+        _log.error("call_crashed", leg=arrival.leg, company=arrival.company, exc_info=fault)
+
+
+async def _serve(world: World, arrival: Arrival) -> None:
     try:
         directory = world.directory(arrival.company)
     except NoSuchCompany:
@@ -98,3 +110,4 @@ _STATUSES = {
 _NOT_TO_PASS_ON = frozenset({401, 407, 408, 421, 487, 491, 494})
 """These are about our own dialog with the carrier."""
 RETRY_AFTER_S = 10
+_log = structlog.get_logger(__name__)

@@ -134,6 +134,10 @@ class RehearsalLeg:
         """Wait for an answer, then talk."""
         with trio.move_on_after(caller.patience_s):
             await self._decision.wait()
+        if isinstance(self.decided, Answered):
             await trio.sleep(caller.talks_s)
-        status = 200 if isinstance(self.decided, Answered) else 487
-        self.finish(LegEnd(EndedBy.PEER, status))
+        self.leave()
+
+    def leave(self) -> None:
+        """The far end hangs up."""
+        self.finish(LegEnd(EndedBy.PEER, 200 if isinstance(self.decided, Answered) else 487))

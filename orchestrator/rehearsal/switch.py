@@ -127,9 +127,10 @@ class RehearsalSwitch:
         return Arrival(leg.id, company, source, caller_id, called, at_ns, can_hear_prompts=can_hear_prompts)
 
     def refuse(self, arrival: Arrival, status: int, retry_after_s: int | None = None) -> None:
-        leg, _ = self.waiting.pop(arrival.leg)
-        leg.rejected_with = self.refused[arrival.leg] = status
-        leg.finish(LegEnd(EndedBy.US, status))
+        if arrival.leg in self.waiting:
+            leg, _ = self.waiting.pop(arrival.leg)
+            leg.rejected_with = self.refused[arrival.leg] = status
+            leg.finish(LegEnd(EndedBy.US, status))
 
     def bindings(self, company: CompanyId, device: DeviceId) -> Sequence[BindingId]:
         return tuple(self.places.get(device, ()))

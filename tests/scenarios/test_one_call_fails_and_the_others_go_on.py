@@ -93,3 +93,15 @@ async def test_a_device_that_is_nobodys_may_not_call(autojump_clock: MockClock) 
         await office.all_over()
     assert caller.rejected_with == 403
     assert office.rung == []
+
+
+async def test_a_fault_before_the_call_is_opened_refuses_it(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_office(acme(BORIS)) as office:
+        monkeypatch.setattr("orchestrator.flows.serve.route", lambda *_: 1 / 0)
+        with capture_logs():
+            caller = office.call("102")
+            await office.all_over()
+    assert caller.rejected_with == 500
+    assert office.world.active.crashed == 1

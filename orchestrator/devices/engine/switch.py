@@ -71,8 +71,8 @@ class EngineSwitch:
         return EngineCall(id, company, caller, self)
 
     def refuse(self, arrival: Arrival, status: int, retry_after_s: int | None = None) -> None:
-        del self._waiting[arrival.leg]
-        self.engine.reject(arrival.leg, status, retry_after_s=retry_after_s)
+        if self._waiting.pop(arrival.leg, None):
+            self.engine.reject(arrival.leg, status, retry_after_s=retry_after_s)
 
     def bindings(self, company: CompanyId, device: DeviceId) -> Sequence[BindingId]:
         return self._places.get((company, device), ())
