@@ -6,7 +6,7 @@ async with open_phones(["udp:127.0.0.1:0"]) as phones:
     await anna.registered()
     call = anna.call("102")
     if await call.answered():
-        call.hears_tone(425)
+        call.send_tone(425)
     end = await call.ended()
 ```
 

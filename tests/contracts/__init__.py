@@ -1,0 +1,1 @@
+"""One suite for both worlds, and the native engine against itself: in real time, so few."""
