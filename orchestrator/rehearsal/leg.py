@@ -10,7 +10,6 @@ from attrs import define, field, frozen
 
 from orchestrator.model.calls import Answered, EndedBy, Failed, LegEnd, Outcome, Refusal
 from orchestrator.model.identifiers import DeviceId, LegId, PromptName
-from orchestrator.model.journal import LegFinished
 from orchestrator.ports import Leg
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class RehearsalLeg:
         self.decide(Failed(Refusal.UNREACHABLE, end.status))
         self.end = end
         if self.call is not None:
-            self.call.forget(self, LegFinished(self.call.id, self.id, end.by, end.status, end.reason))
+            self.call.forget(self, end)
         for scope in self._scopes:
             scope.cancel()
 

@@ -70,10 +70,12 @@ class RehearsalCall:
                     return leg
             await self._ends.park()
 
-    def forget(self, leg: RehearsalLeg, entry: LegFinished) -> None:
+    def forget(self, leg: RehearsalLeg, end: LegEnd) -> None:
         """A leg has ended."""
         self.legs.remove(leg)
-        self.switch.journal.write(self.company, entry)
+        self.switch.journal.write(
+            self.company, LegFinished(self.id, leg.id, end.by, end.status, end.reason, end.media)
+        )
         self._ends.unpark_all()
 
 
@@ -95,7 +97,7 @@ class RehearsalSwitch:
     """What each of them saw of the caller."""
     calls: dict[CallId, RehearsalCall] = field(factory=dict)
     """Calls that are going on."""
-    waiting: dict[LegId, tuple[RehearsalLeg, Caller]] = field(factory=dict)
+    waiting: dict[LegId, RehearsalLeg] = field(factory=dict)
     """Arrivals that no call was opened for yet."""
     refused: dict[LegId, int] = field(factory=dict)
     _ids: Iterator[int] = field(factory=lambda: itertools.count(1))
@@ -122,13 +124,14 @@ class RehearsalSwitch:
     ) -> Arrival:
         """Somebody calls; give the arrival to `flows.serve`."""
         leg = RehearsalLeg(LegId(next(self._ids)), None, called, self.prompts if can_hear_prompts else {})
-        self.waiting[leg.id] = (leg, caller)
+        self.waiting[leg.id] = leg
+        self.nursery.start_soon(leg.act, lambda leg: leg.follow_caller(caller))
         at_ns = round(trio.current_time() * 1e9)
         return Arrival(leg.id, company, source, caller_id, called, at_ns, can_hear_prompts=can_hear_prompts)
 
     def refuse(self, arrival: Arrival, status: int, retry_after_s: int | None = None) -> None:
         if arrival.leg in self.waiting:
-            leg, _ = self.waiting.pop(arrival.leg)
+            leg = self.waiting.pop(arrival.leg)
             leg.rejected_with = self.refused[arrival.leg] = status
             leg.finish(LegEnd(EndedBy.US, status))
 
@@ -141,10 +144,12 @@ class RehearsalSwitch:
     ) -> AsyncIterator[RehearsalCall]:
         call = self.calls[id] = RehearsalCall(id, company, None, self)
         if arrival is not None:
-            leg, caller = self.waiting.pop(arrival.leg)
+            leg = self.waiting.pop(arrival.leg)
             call.caller, leg.call = leg, call
             call.legs.append(leg)
-            self.nursery.start_soon(leg.act, lambda leg: leg.follow_caller(caller))
+            if leg.end is not None:
+                # It left before its task had begun.
+                call.forget(leg, leg.end)
         try:
             yield call
         finally:

@@ -140,7 +140,7 @@ class Office:
             caller_id=CallerId("84997654321" if device is None else "", "Ivan"),
             can_hear_prompts=can_hear,
         )
-        leg, _ = self.switch.waiting[arrival.leg]
+        leg = self.switch.waiting[arrival.leg]
         self.callers.append(leg)
         self._start(serve(self.world, arrival))
         return leg
