@@ -128,8 +128,8 @@ def test_an_export_with_secrets_makes_the_same_company_elsewhere() -> None:
             "people[0].next.offline.person: no person 'x'",
         ),
         (
-            "d['people'][0]['next']['busy']['then'] = {'outside': '+1416'}",
-            "people[0].next.busy.then.outside: must be a public number in quotes, such as \"+74951234567\", not '+1416'",
+            "d['people'][0]['next']['busy']['then'] = {'outside': '+141'}",
+            "people[0].next.busy.then.outside: must be a public number in quotes, such as \"+74951234567\", not '+141'",
         ),
         (
             "d['people'][0]['next']['busy']['then'] = {'outside': '+14165550100'}",

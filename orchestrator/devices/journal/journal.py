@@ -1,0 +1,174 @@
+"""Writes what happened: group commit, folds and followers after it.
+
+```
+write ──► pending ──► batch ──► thread: BEGIN … COMMIT ──► folds ──► followers ──► durable() returns
+            ▲                        │ fails: full disk, I/O
+            └── grows meanwhile ◄────┘ the same batch is tried again; no new calls are accepted
+```
+"""
+
+import math
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+import trio
+from attrs import define, field
+
+from orchestrator.devices.journal.subscription import Subscriptions
+from orchestrator.devices.journal.writer import Batch, Writer
+from orchestrator.devices.store.times import to_us
+from orchestrator.model.identifiers import CompanyId
+from orchestrator.model.journal import CallAnswered, CallArrived, CallEnded, Entry, Record
+from orchestrator.ports import Clock
+
+_LOG = structlog.get_logger(__name__)
+
+
+@define(eq=False)
+class SqlJournal:
+    """Implements `ports.Journal`. Made by `open_journal`."""
+
+    clock: Clock
+    writer: Writer
+    folds: list[Callable[[Record], None]] = field(factory=list)
+    """Called with each durable record, in order."""
+    followers: Subscriptions = field(factory=Subscriptions)
+    fault: str | None = None
+    """Why nothing can be made durable now; None while all is well."""
+    lost: int = 0
+    """Entries given up because too many waited. They were never numbered: there is no gap."""
+    spool: int = 250_000
+    """Entries that may wait; above it only arrivals, answers and ends of calls are taken."""
+    _seqs: dict[CompanyId, int] = field(factory=dict)
+    _told: dict[CompanyId, int] = field(factory=dict)
+    _pending: list[Record] = field(factory=list)
+    _news: trio.Event = field(factory=trio.Event)
+    _asked: trio.Event = field(factory=trio.Event)
+    _pending_durable: trio.Event = field(factory=trio.Event)
+    _committing_durable: trio.Event | None = None
+    _ending: bool = False
+
+    def write(self, company: CompanyId, entry: Entry) -> None:
+        """Number and date an entry. Durable within about 10 ms."""
+        if len(self._pending) >= self.spool and not isinstance(entry, _NEVER_LOST):
+            self.lost += 1
+            return
+        seq = self._seqs.get(company, 0) + 1
+        self._seqs[company] = seq
+        self._pending.append(Record(company, seq, self.clock.now(), entry))
+        if len(self._pending) in (1, _GROUP):
+            (self._news if len(self._pending) == 1 else self._asked).set()
+
+    async def durable(self) -> None:
+        """Wait until all that was written before is durable. While the disk is full it waits."""
+        if self._pending:
+            self._asked.set()
+            await self._pending_durable.wait()
+        elif self._committing_durable is not None:
+            await self._committing_durable.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    def last_seq(self, company: CompanyId) -> int:
+        """The newest entry that was told; 0 if there is none."""
+        return self._told.get(company, 0)
+
+    def waiting(self) -> int:
+        """Entries that are not durable yet."""
+        return len(self._pending)
+
+    async def _run(self) -> None:
+        committed_s = -math.inf
+        while not self._ending:
+            with trio.move_on_after(_ALIVE_EVERY_S if self.writer.calls.open else _FOREVER_S):
+                await self._news.wait()
+                with trio.move_on_after(_LINGER_S):
+                    await self._asked.wait()
+            await trio.sleep_until(committed_s + _SPACING_S)
+            await self._commit()
+            committed_s = trio.current_time()
+
+    async def _commit(self) -> None:
+        records, self._pending = self._pending, []
+        durable, self._pending_durable = self._pending_durable, trio.Event()
+        self._news, self._asked = trio.Event(), trio.Event()
+        self._committing_durable = durable
+        batch = Batch(records, to_us(self.clock.now()))
+        while not await self._tried(batch):
+            await trio.sleep(_RETRY_S)
+            batch.now_us = to_us(self.clock.now())
+        self._committing_durable = None
+        for record in records:
+            self._tell(record)
+        durable.set()
+
+    async def _tried(self, batch: Batch) -> bool:
+        try:
+            await self.writer.commit(batch)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            if self.fault is None:
+                _LOG.error("journal_fault", why=str(error), waiting=len(batch.records))
+            self.fault = str(error)
+            return False
+        if self.fault is not None:
+            _LOG.warning("journal_recovered", waiting=len(self._pending), lost=self.lost)
+            self.fault = None
+        return True
+
+    def _tell(self, record: Record) -> None:
+        self._told[record.company] = record.seq
+        for fold in self.folds:
+            try:
+                fold(record)
+            except Exception:  # a fold's fault must not stop the journal
+                _LOG.exception("fold_crashed", company=record.company, seq=record.seq)
+        self.followers.tell(record)
+
+    async def _finish(self) -> None:
+        self._ending = True
+        self._news.set()
+        self._asked.set()
+
+
+@asynccontextmanager
+async def open_journal(
+    clock: Clock, writer: Writer, seqs: Mapping[CompanyId, int]
+) -> AsyncIterator[SqlJournal]:
+    """Run a journal that goes on after `seqs`. When the block is left, what was written is made durable."""
+    journal = SqlJournal(clock, writer, seqs=dict(seqs), told=dict(seqs))
+    writer.start()
+    try:
+        async with trio.open_nursery() as nursery:
+            scope = trio.CancelScope(shield=True)
+            nursery.start_soon(_shielded, scope, journal)
+            try:
+                yield journal
+            finally:
+                await journal._finish()
+                scope.deadline = trio.current_time() + _FINISH_S
+    finally:
+        writer.stop()
+
+
+async def _shielded(scope: trio.CancelScope, journal: SqlJournal) -> None:
+    with scope:
+        await journal._run()
+        while journal.waiting():
+            await journal._commit()
+
+
+_NEVER_LOST = (CallArrived, CallAnswered, CallEnded)
+_GROUP = 50
+"""Entries at which a group is committed without waiting for more."""
+_LINGER_S = 0.008
+_SPACING_S = 0.004
+"""Least time from one commit to the next: under load fewer, larger ones halve the cost of a call."""
+_RETRY_S = 0.25
+_ALIVE_EVERY_S = 1.0
+_FOREVER_S = 86_400.0
+_FINISH_S = 5.0
+"""How long to try to make the rest durable at the end."""

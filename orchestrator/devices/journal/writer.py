@@ -1,0 +1,156 @@
+"""The journal's thread: one connection, one transaction a batch, call records in the same transaction.
+
+SQLite's driver gives the GIL up and asks for it back at every statement, and may wait for milliseconds each time
+while Python is busy elsewhere. So many rows go into one statement.
+"""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import trio
+from attrs import define, field
+
+from orchestrator.devices.journal.codec import encode_call_record, encode_entry, kind_of
+from orchestrator.devices.store.times import to_us
+from orchestrator.model.identifiers import CallId
+from orchestrator.model.journal import Record
+from orchestrator.statistics.records import CallRecord, CallRecords
+
+
+@define(eq=False)
+class Batch:
+    """Records to commit together. The rows are made once, however often the commit is tried."""
+
+    records: Sequence[Record]
+    now_us: int
+    """Stamped as the moment at which the exchange was last alive."""
+    rows: "list[list[Row]] | None" = None
+
+
+Row = tuple[Any, ...]
+
+
+@define(eq=False)
+class Writer:
+    """Commits batches in a thread of its own. `calls` has to know the calls that are open already."""
+
+    connection: sqlite3.Connection
+    lock: threading.Lock
+    calls: CallRecords = field(factory=CallRecords)
+    _jobs: "queue.SimpleQueue[Callable[[], None] | None]" = field(factory=queue.SimpleQueue)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="tandem-journal", daemon=True)
+        self._thread.start()
+
+    async def commit(self, batch: Batch) -> None:
+        """Make a batch durable. Raises `sqlite3.Error`; then nothing of it is there. Not to be cancelled."""
+        done = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+        failure: list[BaseException] = []
+
+        def job() -> None:
+            try:
+                self._commit(batch)
+            except BaseException as error:  # the waiting task raises it
+                failure.append(error)
+            token.run_sync_soon(done.set)
+
+        self._jobs.put(job)
+        with trio.CancelScope(shield=True):
+            await done.wait()
+        if failure:
+            raise failure[0]
+
+    def stop(self) -> None:
+        """End the thread and close the connection."""
+        self._jobs.put(None)
+        if self._thread is not None:
+            self._thread.join()
+        self.connection.close()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _commit(self, batch: Batch) -> None:
+        if batch.rows is None:
+            batch.rows = self._rows(batch.records)
+        entries, calls, parties = batch.rows
+        with self.lock:
+            try:
+                execute = self.connection.execute
+                execute("BEGIN IMMEDIATE")
+                _insert(execute, _INTO_JOURNAL, "", entries)
+                _insert(execute, _INTO_RECORDS, _RECORD_CHANGES, calls)
+                _insert(execute, _INTO_PARTIES, "", parties)
+                execute(_ALIVE, (batch.now_us,))
+                execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def _rows(self, records: Sequence[Record]) -> list[list[Row]]:
+        entries: list[Row] = []
+        kept: dict[CallId, CallRecord] = {}
+        apply = self.calls.apply
+        for record in records:
+            entry = record.entry
+            call = getattr(entry, "call", None)
+            entries.append(
+                (record.company, record.seq, to_us(record.at), kind_of(entry), call, encode_entry(entry))
+            )
+            if (changed := apply(record)) is not None:
+                kept[changed.call] = changed
+        return [
+            entries,
+            [_record_row(record) for record in kept.values()],
+            [party for record in kept.values() if record.ended_at for party in _party_rows(record)],
+        ]
+
+
+def _record_row(record: CallRecord) -> Row:
+    ended_at = record.ended_at
+    return (
+        record.company,
+        record.call,
+        to_us(record.started_at),
+        None if ended_at is None else to_us(ended_at),
+        record.direction.value,
+        encode_call_record(record),
+    )
+
+
+def _party_rows(record: CallRecord) -> list[Row]:
+    """A closed record by everybody that it may be asked for: people and numbers."""
+    answered_by = record.answered_by
+    numbers = (record.caller.number, record.called, record.number, answered_by and answered_by.number)
+    parties = dict.fromkeys(f"person:{person}" for person in record.people)
+    parties |= dict.fromkeys(f"number:{number}"[:80] for number in numbers if number)
+    started_at_us = to_us(record.started_at)
+    return [(record.company, party, started_at_us, record.call) for party in parties]
+
+
+def _insert(execute: Callable[..., Any], into: str, conflict: str, rows: list[Row]) -> None:
+    """Insert in statements of 64, 16, 4 and 1 rows, so that few are needed and few are to be compiled."""
+    at = 0
+    while at < len(rows):
+        size = next(size for size in (64, 16, 4, 1) if size <= len(rows) - at)
+        chunk = rows[at : at + size]
+        values = ",".join([f"({','.join('?' * len(chunk[0]))})"] * size)
+        execute(f"{into} VALUES {values} {conflict}", tuple(chain.from_iterable(chunk)))
+        at += size
+
+
+_INTO_JOURNAL = "INSERT INTO journal (company, seq, at_us, kind, call, body)"
+_INTO_RECORDS = "INSERT INTO call_records (company, call, started_at_us, ended_at_us, direction, body)"
+_RECORD_CHANGES = "ON CONFLICT DO UPDATE SET ended_at_us = excluded.ended_at_us, body = excluded.body"
+_INTO_PARTIES = "INSERT OR IGNORE INTO call_parties (company, party, started_at_us, call)"
+_ALIVE = "INSERT INTO node (id, alive_at_us) VALUES (1, ?) ON CONFLICT DO UPDATE SET alive_at_us = excluded.alive_at_us"

@@ -1,0 +1,1 @@
+"""The database: SQLite in WAL mode through SQLAlchemy Core, synchronous, in threads. One exchange owns one file."""
