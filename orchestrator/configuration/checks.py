@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import define
 
 from orchestrator.configuration.document import Configuration, Key, Kind, Surroundings
 from orchestrator.configuration.fields import Problems
@@ -25,12 +25,14 @@ def check(
     _Check(configuration, where, around, problems).run()
 
 
-@frozen
+@define
 class _Check:
     configuration: Configuration
     where: Mapping[Key, str]
     around: Surroundings
     problems: Problems
+    known: frozenset[str] | None = None
+    """Prompts, once asked for."""
 
     def run(self) -> None:
         self._company()
@@ -125,7 +127,10 @@ class _Check:
     def _prompt(self, announcement: Announcement, kind: Kind, id: str, at: str) -> None:
         if self.around.prompts is None or not announcement.prompt:
             return
-        known = self.around.prompts.get(self.configuration.company.language, frozenset())
+        company = self.configuration.company
+        if self.known is None:
+            self.known = self.around.prompts(company.id, company.language)
+        known = self.known
         if announcement.prompt not in known:
             names = ", ".join(sorted(known)) or "none"
             self._wrong(

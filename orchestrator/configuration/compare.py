@@ -16,7 +16,7 @@ def compare(before: Mapping[Key, Body], after: Mapping[Key, Body]) -> Iterator[s
         elif old != body:
             for what in _differences(old, body, ""):
                 yield f"{kind} {id}: {what}"
-    for kind, id in before.keys() - after.keys():
+    for kind, id in sorted(before.keys() - after.keys()):
         yield f"{kind} {id} removed"
 
 

@@ -1,6 +1,6 @@
 """The shapes of configuration: a company's words in one value, its documents, and a plan of change."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from attrs import field, frozen
@@ -61,5 +61,5 @@ class Surroundings:
     """(host, port, transport) of trunks known by address, of all companies."""
     time_zones: frozenset[str] | None = None
     """IANA names; None: not checked."""
-    prompts: Mapping[str, frozenset[str]] | None = None
-    """Prompt names by language; None: not checked."""
+    prompts: Callable[[CompanyId, str], frozenset[str]] | None = None
+    """Prompt names of a company in a language; None: not checked."""

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from orchestrator.configuration.checks import check
 from orchestrator.configuration.compare import compare
-from orchestrator.configuration.document import Configuration, Key, Kind, Plan, Surroundings
+from orchestrator.configuration.document import Body, Configuration, Key, Kind, Plan, Surroundings
 from orchestrator.configuration.fields import Fields, Problems
 from orchestrator.configuration.reading import (
     Secrets,
@@ -18,8 +18,8 @@ from orchestrator.configuration.reading import (
     read_trunk,
     secrets_of,
 )
-from orchestrator.configuration.writing import documents_of
-from orchestrator.model.errors import ConfigError, NoSuchObject
+from orchestrator.configuration.writing import documents_of, write_one
+from orchestrator.model.errors import ConfigError, NoSuchObject, Problem
 
 
 @frozen
@@ -41,7 +41,7 @@ def plan_document(document: object, now: Configuration | None, around: Surroundi
         check(after, where, around, problems)
     if problems.found:
         raise ConfigError(problems.all())
-    return _change(now, after)
+    return _change(documents_of(now) if now else {}, documents_of(after), after)
 
 
 def plan_put(now: Configuration, kind: Kind, id: str, body: object, around: Surroundings) -> Change:
@@ -59,7 +59,7 @@ def plan_put(now: Configuration, kind: Kind, id: str, body: object, around: Surr
         check(after, {(kind, id): ""}, around, problems)
     if problems.found:
         raise ConfigError(problems.all())
-    return _change(now, after)
+    return _change_of_one(now, after, (kind, id))
 
 
 def plan_delete(now: Configuration, kind: Kind, id: str, around: Surroundings) -> Change:
@@ -74,7 +74,23 @@ def plan_delete(now: Configuration, kind: Kind, id: str, around: Surroundings) -
     check(after, {}, around, problems)
     if problems.found:
         raise ConfigError(problems.all())
-    return _change(now, after)
+    return _change_of_one(now, after, (kind, id))
+
+
+def restore(documents: Mapping[Key, Body]) -> Configuration:
+    """The words of a company from its stored objects. Raises `ConfigError` if they make no sense."""
+    whole: dict[str, Any] = {member: [] for member in _MEMBERS.values()}
+    for (kind, _), body in documents.items():
+        if kind == "company":
+            whole |= body
+        else:
+            whole[_MEMBERS[kind]].append(body)
+    problems = Problems()
+    configuration, _ = read_document(whole, Secrets(), problems)
+    if problems.found:
+        name = whole.get("company")
+        raise ConfigError([Problem(f"stored company {name}: {p.path}", p.what) for p in problems.all()])
+    return configuration
 
 
 def read_document(
@@ -125,9 +141,16 @@ def _read(kind: Kind, fields: Fields, realm: str, secrets: Secrets) -> Any:
             return read_number(fields)
 
 
-def _change(now: Configuration | None, after: Configuration) -> Change:
-    before = documents_of(now) if now else {}
-    documents = documents_of(after)
+def _change_of_one(now: Configuration, after: Configuration, key: Key) -> Change:
+    before, documents = ({key: write_one(c, key)} if _has(c, key) else {} for c in (now, after))
+    return _change(before, documents, after)
+
+
+def _has(configuration: Configuration, key: Key) -> bool:
+    return key[0] == "company" or key[1] in getattr(configuration, _MEMBERS[key[0]])
+
+
+def _change(before: Mapping[Key, Body], documents: Mapping[Key, Body], after: Configuration) -> Change:
     plan = Plan(
         after.company.id,
         tuple(compare(before, documents)),

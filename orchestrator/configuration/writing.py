@@ -17,6 +17,7 @@ from orchestrator.model.directory import (
     ToPerson,
     Trunk,
 )
+from orchestrator.model.identifiers import E164, PersonId, SiteId, TrunkId
 
 
 def documents_of(configuration: Configuration) -> dict[Key, Body]:
@@ -27,6 +28,22 @@ def documents_of(configuration: Configuration) -> dict[Key, Body]:
     documents |= {("person", person.id): write_person(person) for person in configuration.people.values()}
     documents |= {("number", n.number): write_number(n) for n in configuration.numbers.values()}
     return documents
+
+
+def write_one(configuration: Configuration, key: Key) -> Body:
+    """One object, secrets included. Raises `KeyError` for one that is not there."""
+    kind, id = key
+    match kind:
+        case "company":
+            return write_company(configuration.company)
+        case "site":
+            return write_site(configuration.sites[SiteId(id)])
+        case "trunk":
+            return write_trunk(configuration.trunks[TrunkId(id)])
+        case "person":
+            return write_person(configuration.people[PersonId(id)])
+        case "number":
+            return write_number(configuration.numbers[E164(id)])
 
 
 def export(configuration: Configuration, *, secrets: bool = False) -> dict[str, Any]:

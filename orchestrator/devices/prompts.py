@@ -52,6 +52,10 @@ class Prompts:
             [Problem(f"prompt {name}", f"no such file for company {company} or language {language}")]
         )
 
+    def has_own(self, company: CompanyId, name: PromptName) -> bool:
+        """Whether the company has a file of its own for this prompt."""
+        return (self.own / company / f"{name}.wav").is_file()
+
     def _folders(self, company: CompanyId, language: str) -> tuple[Path, Path]:
         return self.own / company, self.packaged / language
 

@@ -3,10 +3,10 @@
 import enum
 from datetime import datetime, timedelta
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from orchestrator.model.identifiers import CallId, CommandId
-from orchestrator.model.journal import CommandAccepted, CommandCompleted, CommandFailed, Record
+from orchestrator.model.journal import CallArrived, CommandAccepted, CommandCompleted, CommandFailed, Record
 
 
 class Progress(enum.Enum):
@@ -49,6 +49,8 @@ class Commands:
                 self.states[entry.command] = CommandState(
                     entry.command, entry.kind, Progress.PENDING, record.at, entry.by, entry.call
                 )
+            case CallArrived(call=call, command=command) if command and command in self.states:
+                self.states[command] = evolve(self.states[command], call=call)
             case CommandCompleted():
                 self._done(entry, record.at, Progress.COMPLETED, "", "")
             case CommandFailed():

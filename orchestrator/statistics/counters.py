@@ -24,7 +24,7 @@ class Figures:
     answered: int
     """By a human, whether over or not."""
     missed: int
-    """Somebody was sought and nobody answered."""
+    """Nobody answered, and no announcement was all that the caller was to have."""
     refused: int
     """Turned away: unknown number, not allowed, our fault."""
     announced: int

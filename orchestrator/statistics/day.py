@@ -52,6 +52,8 @@ class Day:
             case CallAnswered():
                 if entry.prompt is None:
                     self._answered(call, entry)
+                else:
+                    call.greeted = True
             case CallEnded():
                 self._ended(call, entry)
 
@@ -153,10 +155,10 @@ class Day:
             sums.ringing -= 1
             if call.refused or entry.cause in _NOT_SERVED:
                 sums.refused += 1
-            elif call.sought or entry.cause is EndCause.ABANDONED:
-                sums.missed += 1
-            else:
+            elif call.greeted and not call.sought:
                 sums.announced += 1
+            else:
+                sums.missed += 1
         for talker in call.talkers if call.answered else ():
             of_person = self._person(talker)
             of_person.talking -= 1
@@ -188,7 +190,10 @@ class _Call:
     counts: bool = True
     """False once its day is over."""
     answered: bool = False
+    greeted: bool = False
+    """Heard an announcement."""
     sought: bool = False
+    """Was to reach somebody."""
     refused: bool = False
 
 

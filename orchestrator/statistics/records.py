@@ -102,9 +102,10 @@ class _Draft:
     def __attrs_post_init__(self) -> None:
         caller = self.arrived.caller
         self._meet(caller.person)
-        self.legs[self.arrived.leg] = LegRecord(
-            self.arrived.leg, caller.device, caller.person, str(caller.number)
-        )
+        if self.arrived.leg:
+            self.legs[self.arrived.leg] = LegRecord(
+                self.arrived.leg, caller.device, caller.person, str(caller.number)
+            )
 
     def take(self, at: datetime, entry: "_Told") -> bool:
         """Write `entry` in; true if the record is worth keeping anew."""

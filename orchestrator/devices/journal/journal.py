@@ -50,6 +50,11 @@ class SqlJournal:
     _committing_durable: trio.Event | None = None
     _ending: bool = False
 
+    @property
+    def accepting(self) -> bool:
+        """False while entries cannot be made durable: no new call may begin."""
+        return self.fault is None
+
     def write(self, company: CompanyId, entry: Entry) -> None:
         """Number and date an entry. Durable within about 10 ms."""
         if len(self._pending) >= self.spool and not isinstance(entry, _NEVER_LOST):

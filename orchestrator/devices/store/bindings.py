@@ -1,7 +1,6 @@
 """Registrations outlive a restart: what changed is written once a second."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
@@ -23,9 +22,9 @@ class Bindings:
     database: Database
     _changed: dict[tuple[CompanyId, DeviceId], tuple[Registration, ...]] = field(factory=dict)
 
-    async def load(self, now: datetime) -> list[Registration]:
-        """Those that have not expired."""
-        return await self.database.read(lambda connection: _load(connection, now))
+    async def load(self) -> list[Registration]:
+        """Those of the run before, expired ones too."""
+        return await self.database.read(_load)
 
     def set(self, company: CompanyId, device: DeviceId, registrations: Sequence[Registration]) -> None:
         """A device is now registered here; empty: nowhere. Written within a second."""
@@ -48,9 +47,9 @@ class Bindings:
             self._changed = changed | self._changed
 
 
-def _load(connection: sa.Connection, now: datetime) -> list[Registration]:
-    query = sa.select(BINDINGS.c.body).where(BINDINGS.c.expires_at_us > to_us(now))
-    return [_DECODER.decode(row.body) for row in connection.execute(query)]
+def _load(connection: sa.Connection) -> list[Registration]:
+    bodies = connection.scalars(sa.select(BINDINGS.c.body).order_by(BINDINGS.c.company, BINDINGS.c.device))
+    return [_DECODER.decode(body) for body in bodies]
 
 
 def _save(

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 import trio
@@ -29,6 +29,8 @@ class Database:
     path: Path
     writing: threading.Lock = field(factory=threading.Lock)
     """Held by whoever writes: SQLite has one writer, and waiting for a lock of ours is cheaper than polling its."""
+    fault: str | None = None
+    """Why the last read or write failed; None once one has succeeded."""
     _lock_fd: int = -1
     _reads: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(4))
     _writes: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
@@ -43,15 +45,27 @@ class Database:
 
     def read_now(self, work: Callable[[sa.Connection], T]) -> T:
         """The same, in this thread."""
-        with _told(self.path), self.engine.connect() as connection:
+        with self._told(), self.engine.connect() as connection:
             return work(connection)
 
     def write_now(self, work: Callable[[sa.Connection], T]) -> T:
         """The same, in this thread."""
-        with _told(self.path), self.writing, self.engine.connect() as connection:
+        with self._told(), self.writing, self.engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
                 return work(connection)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell the database's failures as the host's."""
+        try:
+            yield
+        except (sa.exc.DatabaseError, sqlite3.Error) as error:
+            if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError | sqlite3.IntegrityError):
+                raise
+            self.fault = str(getattr(error, "orig", None) or error)
+            raise ResourceError(f"database {self.path}: {self.fault}") from error
+        self.fault = None
 
     def raw(self) -> sqlite3.Connection:
         """A connection of its own for the journal's thread. Autocommit; the caller says BEGIN."""
@@ -136,15 +150,3 @@ def _migrate(connection: sa.Connection) -> None:
     except CommandError as error:
         what = "was written by a newer version of Tandem; upgrade Tandem, or restore a backup"
         raise ConfigError([Problem("database", what)]) from error
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Tell the database's failures as the host's."""
-    try:
-        yield
-    except (sa.exc.OperationalError, sa.exc.DatabaseError, sqlite3.Error) as error:
-        if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError | sqlite3.IntegrityError):
-            raise
-        original: Any = getattr(error, "orig", None) or error
-        raise ResourceError(f"database {path}: {original}") from error

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import define, frozen
+from attrs import define
 
 from orchestrator.devices.journal.codec import decode_call_record, decode_record
 from orchestrator.devices.store.database import Database
@@ -16,18 +16,8 @@ from orchestrator.model.identifiers import CallId, CompanyId, PersonId
 from orchestrator.model.journal import Record
 from orchestrator.statistics.records import CallRecord
 
-
-@frozen
-class Cursor:
-    """A place in the call records: the last one that was seen."""
-
-    started_at: datetime
-    call: CallId
-
-    @classmethod
-    def after(cls, record: CallRecord) -> "Cursor":
-        """The place right after a record."""
-        return cls(record.started_at, record.call)
+Cursor = tuple[datetime, CallId]
+"""A place in the call records: start and name of the last one that was seen."""
 
 
 @define(eq=False)
@@ -65,7 +55,7 @@ class History:
         if direction is not None:
             conditions.append(CALL_RECORDS.c.direction == direction.value)
         if before is not None:
-            place_before = sa.tuple_(sa.literal(to_us(before.started_at)), sa.literal(before.call))
+            place_before = sa.tuple_(sa.literal(to_us(before[0])), sa.literal(before[1]))
             conditions.append(sa.tuple_(started, call) < place_before)
         if since is not None:
             conditions.append(started >= to_us(since))
@@ -94,11 +84,6 @@ class History:
         query = query.order_by(JOURNAL.c.seq).limit(limit)
         return await self.database.read(lambda connection: _records(company, connection.execute(query).all()))
 
-    async def oldest_seq(self, company: CompanyId) -> int:
-        """The oldest entry that is kept; 1 while there is none."""
-        query = sa.select(sa.func.min(JOURNAL.c.seq)).where(JOURNAL.c.company == company)
-        return await self.database.read(lambda connection: connection.scalar(query)) or 1
-
 
 def entries_of(connection: sa.Connection, company: CompanyId, call: CallId) -> list[Record]:
     """What happened in one call."""
@@ -106,14 +91,16 @@ def entries_of(connection: sa.Connection, company: CompanyId, call: CallId) -> l
     return _records(company, connection.execute(query.limit(10_000)).all())
 
 
-def last_seqs(connection: sa.Connection) -> dict[CompanyId, int]:
-    """The newest entry of each company."""
-    companies: list[CompanyId] = []
+def ends_of_journals(connection: sa.Connection) -> dict[CompanyId, tuple[int, int]]:
+    """The oldest and the newest entry of each company."""
+    ends: dict[CompanyId, tuple[int, int]] = {}
     last: str | None = ""
     while (last := connection.scalar(_NEXT_COMPANY, {"after": last})) is not None:
-        companies.append(CompanyId(last))
-    newest = sa.select(sa.func.max(JOURNAL.c.seq))
-    return {c: connection.scalar(newest.where(JOURNAL.c.company == c)) or 0 for c in companies}
+        of_company = JOURNAL.c.company == last
+        oldest = connection.scalar(sa.select(sa.func.min(JOURNAL.c.seq)).where(of_company))
+        newest = connection.scalar(sa.select(sa.func.max(JOURNAL.c.seq)).where(of_company))
+        ends[CompanyId(last)] = oldest or 1, newest or 0
+    return ends
 
 
 def open_calls(connection: sa.Connection) -> list[list[Record]]:
@@ -136,8 +123,9 @@ def replay(
     query = _ENTRIES.where(
         JOURNAL.c.company == company, JOURNAL.c.seq >= first, JOURNAL.c.kind.in_(kinds)
     ).order_by(JOURNAL.c.seq)
-    for row in connection.execution_options(yield_per=1000).execute(query):
-        yield decode_record(company, row.seq, row.at_us, row.kind, row.body)
+    for rows in connection.execution_options(yield_per=1000).execute(query).partitions():
+        for seq, at_us, kind, body in rows:
+            yield decode_record(company, seq, at_us, kind, body)
 
 
 def _first_seq_at(connection: sa.Connection, company: CompanyId, at_us: int) -> int:

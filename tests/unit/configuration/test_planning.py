@@ -46,7 +46,7 @@ AROUND = Surroundings(
     domains={"taken.example": CompanyId("other")},
     peers={("192.0.2.9", 5060, "udp"): CompanyId("other")},
     time_zones=frozenset({"UTC", "Europe/Moscow"}),
-    prompts={"ru": frozenset({"unavailable", "busy"}), "en": frozenset()},
+    prompts=lambda company, language: frozenset({"unavailable", "busy"} if language == "ru" else ()),
 )
 
 

@@ -1,0 +1,87 @@
+"""Who is registered now: told by the switch, remembered in the store, journalled where it is news."""
+
+from attrs import define, field
+
+from orchestrator.devices.engine.switch import RegistrationNews
+from orchestrator.devices.store.bindings import Bindings
+from orchestrator.model.identifiers import CompanyId, DeviceId, TrunkId
+from orchestrator.model.journal import DeviceRegistered, DeviceUnregistered, TrunkChanged
+from orchestrator.model.registrations import Registration, TrunkState
+from orchestrator.ports import Clock, Journal
+
+
+@define(eq=False)
+class Presence:
+    """Registrations by company and device, trunks by company. Bounded by the directory."""
+
+    bindings: Bindings
+    journal: Journal
+    clock: Clock
+    _devices: dict[CompanyId, dict[DeviceId, tuple[Registration, ...]]] = field(factory=dict)
+    _places: dict[tuple[CompanyId, DeviceId], frozenset[str]] = field(factory=dict)
+    """Where each device was when the journal last told of it, a run before this one included."""
+    _trunks: dict[tuple[CompanyId, TrunkId], TrunkState] = field(factory=dict)
+
+    async def load(self) -> list[Registration]:
+        """What an earlier run left and is still good; what has expired meanwhile is told."""
+        now = self.clock.now()
+        known: dict[tuple[CompanyId, DeviceId], list[Registration]] = {}
+        for registration in await self.bindings.load():
+            known.setdefault((registration.company, registration.device), []).append(registration)
+        good: list[Registration] = []
+        for (company, device), registrations in known.items():
+            alive = [registration for registration in registrations if registration.expires_at > now]
+            if alive:
+                self._places[company, device] = _places(alive)
+                good += alive
+            else:
+                self.bindings.set(company, device, ())
+                self.journal.write(company, DeviceUnregistered(device, "expired"))
+        return good
+
+    def handle_registered(self, news: RegistrationNews) -> None:
+        """A device came, moved, refreshed or went."""
+        company, device, key = news.company, news.device, (news.company, news.device)
+        devices = self._devices.setdefault(company, {})
+        if news.registrations:
+            devices[device] = news.registrations
+        else:
+            devices.pop(device, None)
+        self.bindings.set(company, device, news.registrations)
+        before, now = self._places.get(key, frozenset()), _places(news.registrations)
+        if before == now:
+            return
+        if not now:
+            del self._places[key]
+            self.journal.write(company, DeviceUnregistered(device, news.why))
+            return
+        self._places[key] = now
+        for new in news.registrations:
+            if _place(new) not in before:
+                entry = DeviceRegistered(device, new.source, new.transport, new.user_agent)
+                self.journal.write(company, entry)
+
+    def handle_trunk(self, state: TrunkState) -> None:
+        """A registering trunk got or lost its registration."""
+        before = self._trunks.get((state.company, state.trunk))
+        self._trunks[state.company, state.trunk] = state
+        if before is None or before.registered != state.registered:
+            entry = TrunkChanged(state.trunk, state.registered, state.status, state.reason)
+            self.journal.write(state.company, entry)
+
+    def registrations(self, company: CompanyId) -> list[Registration]:
+        """Where the company's devices are registered, by device."""
+        devices = self._devices.get(company, {})
+        return [one for device in sorted(devices) for one in devices[device]]
+
+    def trunk(self, company: CompanyId, trunk: TrunkId, *, registers: bool) -> TrunkState:
+        """A trunk's state; one that registers is down until it is told otherwise."""
+        return self._trunks.get((company, trunk)) or TrunkState(company, trunk, not registers)
+
+
+def _places(registrations: "list[Registration] | tuple[Registration, ...]") -> frozenset[str]:
+    return frozenset(_place(one) for one in registrations)
+
+
+def _place(registration: Registration) -> str:
+    return f"{registration.transport} {registration.source} {registration.contact}"

@@ -1,0 +1,85 @@
+"""The folds of every company's journal, and how they are brought up to date at start."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from attrs import define, field
+
+from orchestrator.devices.store.history import replay
+from orchestrator.model.identifiers import CompanyId
+from orchestrator.model.journal import (
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallRouted,
+    CallTransferred,
+    CommandAccepted,
+    CommandCompleted,
+    CommandFailed,
+    PersonNotReached,
+    Record,
+)
+from orchestrator.statistics.commands import KEPT, Commands
+from orchestrator.statistics.day import Day, day_of
+from orchestrator.statistics.live import CallBoard
+
+
+@define(eq=False)
+class CompanyFolds:
+    """What one company's journal adds up to."""
+
+    day: Day
+    board: CallBoard = field(factory=CallBoard)
+    commands: Commands = field(factory=Commands)
+
+
+@define(eq=False)
+class Projections:
+    """All folds."""
+
+    companies: dict[CompanyId, CompanyFolds] = field(factory=dict)
+
+    def apply(self, record: Record) -> None:
+        """Take the next durable record."""
+        folds = self.companies.get(record.company)
+        if folds is not None:
+            folds.board.apply(record)
+            folds.day.apply(record)
+            folds.commands.apply(record)
+
+    def open(self, company: CompanyId, time_zone: str) -> None:
+        """Begin to fold for a company. A new time zone holds from the company's next day on."""
+        folds = self.companies.get(company)
+        if folds is None:
+            self.companies[company] = CompanyFolds(Day(ZoneInfo(time_zone)))
+        else:
+            folds.day.zone = ZoneInfo(time_zone)
+
+    def rebuild(self, connection: sa.Connection, now: datetime) -> None:
+        """Fold anew what the journal says of today, and of the commands of the last 24 hours."""
+        for company, folds in self.companies.items():
+            today = day_of(now, folds.day.zone)[0]
+            for record in _lately(connection, company, min(today, now - KEPT - timedelta(hours=1))):
+                folds.commands.apply(record)
+                if record.at >= today:
+                    folds.day.apply(record)
+
+
+def _lately(connection: sa.Connection, company: CompanyId, since: datetime) -> Iterable[Record]:
+    return replay(connection, company, since, [kind.__name__ for kind in _FOLDED])
+
+
+_FOLDED = (
+    CallArrived,
+    CallRouted,
+    PersonNotReached,
+    CallAnswered,
+    CallTransferred,
+    CallEnded,
+    CommandAccepted,
+    CommandCompleted,
+    CommandFailed,
+)
+"""Kinds of entries that last in a fold after a restart."""

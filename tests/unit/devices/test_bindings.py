@@ -1,0 +1,51 @@
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.devices.store.bindings import Bindings
+from orchestrator.devices.store.database import Database
+from orchestrator.model.errors import ResourceError
+from orchestrator.model.identifiers import CompanyId, DeviceId
+from orchestrator.model.registrations import Registration
+from tests.unit.devices.conftest import SetClock
+
+DEMO, DESK = CompanyId("demo"), DeviceId("desk")
+
+
+def registration(
+    set_clock: SetClock, contact: str = "sip:desk@192.0.2.1", device: DeviceId = DESK
+) -> Registration:
+    expires_at = set_clock.at + timedelta(hours=1)
+    return Registration(
+        DEMO, device, contact, "192.0.2.1:5060", "udp", expires_at, "id", 7, "Phone", ("<sip:edge;lr>",)
+    )
+
+
+async def test_registrations_are_there_after_a_restart(database: Database, set_clock: SetClock) -> None:
+    kept = Bindings(database)
+    first, second = registration(set_clock), registration(set_clock, "sip:desk@192.0.2.2")
+    kept.set(DEMO, DESK, [first, second])
+    kept.set(DEMO, DeviceId("soft"), [registration(set_clock, device=DeviceId("soft"))])
+    await kept.flush()
+    assert (await Bindings(database).load())[:2] == [first, second]
+    kept.set(DEMO, DESK, [second])
+    kept.set(DEMO, DeviceId("soft"), [])
+    await kept.flush()
+    assert await Bindings(database).load() == [second]
+
+
+async def test_while_the_database_is_away_changes_wait(
+    database: Database, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Bindings(database)
+    kept.set(DEMO, DESK, [registration(set_clock)])
+
+    async def away(self: Database, work: object) -> None:
+        raise ResourceError("disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", away)
+        await kept.flush()
+    assert await kept.load() == []
+    await kept.flush()
+    assert await kept.load() == [registration(set_clock)]
