@@ -121,7 +121,8 @@ class EngineHands:
     async def online(self, device: str, phone: Phone) -> None:
         account = PhoneAccount(device, "acme.example", port=self.port, password=SECRET)
         self.at[device] = made = self.phones.add(account)
-        await made.registered()
+        while not self.switch.bindings(ACME, DeviceId(device)):
+            await self.news.park()
         self.nursery.start_soon(self._behave, made, phone)
 
     async def offline(self, device: str) -> None:
