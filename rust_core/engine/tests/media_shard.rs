@@ -444,4 +444,8 @@ fn several_can_hear_one() {
     world.close(&first);
     speaker.say(8, 2);
     assert_eq!(hear(&second.rtp)[1] & 0x7f, 97);
+    world.shards.hears(second.leg, Source::Nothing).unwrap();
+    world.settle();
+    speaker.say(8, 3);
+    assert_hears_nothing(&second.rtp);
 }
