@@ -44,8 +44,6 @@ class PhoneAccount:
     password: str | None = field(default=None, repr=False)
     sha256: bool = False
     """Answer SHA-256 challenges too (RFC 8760)."""
-    number: str = ""
-    """Caller number that it shows; empty: `user`."""
 
 
 @define(eq=False)
@@ -167,9 +165,14 @@ class Phone:
     def __attrs_post_init__(self) -> None:
         self.incoming_in, self.incoming = trio.open_memory_channel[PhoneCall](INCOMING_MAX)
 
-    def call(self, number: str, name: str = "") -> PhoneCall:
-        """Dial. The call is under way when this returns."""
-        return self.phones.dial(self, number, name)
+    def call(self, number: str, name: str = "", caller: str = "") -> PhoneCall:
+        """Dial. The call is under way when this returns. `caller` is the number that a carrier shows."""
+        return self.phones.dial(self, number, name, caller)
+
+    @property
+    def is_free(self) -> bool:
+        """No call of this phone rings or goes on."""
+        return all(call.phone is not self for call in self.phones.calls.values())
 
     async def registered(self, wanted: bool = True) -> None:
         """Wait until the exchange knows this phone, or with False no longer does."""
@@ -211,12 +214,12 @@ class Phones:
         """Name a sound for `PhoneCall.play`: mono signed 16-bit little-endian, 8 kHz."""
         self.engine.set_prompt(name, samples)
 
-    def dial(self, phone: Phone, number: str, name: str = "") -> PhoneCall:
+    def dial(self, phone: Phone, number: str, name: str, caller: str) -> PhoneCall:
         """Start a call of `phone`."""
         leg = next(self.legs)
         call = self.calls[leg] = PhoneCall(phone, leg)
-        shown = phone.account.number or phone.account.user
-        self.engine.dial_trunk(leg, COMPANY, phone.account.user, number, caller_number=shown, caller_name=name)
+        user = phone.account.user
+        self.engine.dial_trunk(leg, COMPANY, user, number, caller_number=caller or user, caller_name=name)
         return call
 
     async def until(self, holds: Callable[[], bool]) -> None:
