@@ -142,3 +142,30 @@ async def test_leaving_the_call_turns_an_undecided_caller_away(world: str) -> No
             assert call.caller is not None
             assert call.caller.end is not None
             assert await far_end.ended_with() >= 400
+
+
+async def test_calls_that_are_cancelled_with_everything_else_still_hear_of_their_legs(world: str) -> None:
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            talking = trio.Event()
+
+            async def everything() -> None:
+                async with open_world(world) as hands:
+                    arrival, far_end = await hands.call(None, "+74951234500")
+                    async with hands.switch.call(ID, ACME, arrival) as call:
+                        call.answer()
+                        await far_end.answered()
+                        talking.set()
+                        try:
+                            await trio.sleep_forever()
+                        finally:
+                            began_s = trio.current_time()
+                    assert trio.current_time() - began_s < 1
+                    assert len(hands.journal.of(LegFinished)) == 1
+
+            async def stop() -> None:
+                await talking.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(everything)
+            nursery.start_soon(stop)

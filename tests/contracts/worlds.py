@@ -135,12 +135,12 @@ class EngineHands:
 
     async def call(self, device: str | None, called: str) -> tuple[Arrival, FarEnd]:
         caller = self._carrier() if device is None else self.at[device]
-        call = caller.call(called, "Ivan")
+        call = caller.call(called, "Ivan", "+74950000000" if device is None else "")
         return await self.arrivals.receive(), EngineFarEnd(call)
 
     def _carrier(self) -> RealPhone:
         if "carrier" not in self.at:
-            account = PhoneAccount("carrier", "127.0.0.1", port=self.port, number="+74950000000")
+            account = PhoneAccount("carrier", "127.0.0.1", port=self.port)
             self.at["carrier"] = self.carrier.add(account)
         return self.at["carrier"]
 

@@ -95,6 +95,7 @@ class EngineCall:
     def forget(self, leg: EngineLeg, end: LegEnd) -> None:
         """A leg has ended."""
         self.legs.remove(leg)
+        leg.call = None  # no cycle: what is over goes without the garbage collector
         entry = LegFinished(self.id, leg.id, end.by, end.status, end.reason, end.media)
         self.switch.journal.write(self.company, entry)
         self._ends.unpark_all()

@@ -105,15 +105,16 @@ class EngineSwitch:
         self.legs[leg.id] = leg
         return leg
 
-    async def run(self) -> None:
-        """Hand the engine's events on until cancelled."""
+    async def run(self, pumping: trio.CancelScope) -> None:
+        """Hand the engine's events on until `pumping` is cancelled."""
         fd, drain = self.engine.event_fd(), self.engine.drain_events
-        while True:
-            await trio.lowlevel.wait_readable(fd)
-            while events := drain(DRAINED_AT_ONCE):
-                for event in events:
-                    self._handle(event)
-                await trio.lowlevel.checkpoint()
+        with pumping:
+            while True:
+                await trio.lowlevel.wait_readable(fd)
+                while events := drain(DRAINED_AT_ONCE):
+                    for event in events:
+                        self._handle(event)
+                    await trio.lowlevel.checkpoint()
 
     def _handle(self, event: words.Event) -> None:
         """One event; a fault of ours loses this one only."""
@@ -177,10 +178,14 @@ async def open_switch(
     engine = _start(settings)
     try:
         switch = EngineSwitch(engine, journal, clock, listeners)
+        # Calls that are being cancelled still wait to hear of their legs' ends.
+        pumping = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(switch.run)
-            yield switch
-            nursery.cancel_scope.cancel()
+            nursery.start_soon(switch.run, pumping)
+            try:
+                yield switch
+            finally:
+                pumping.cancel()
     finally:
         # The pump has ended: it must not wait for a descriptor that is being closed.
         with trio.CancelScope(shield=True):

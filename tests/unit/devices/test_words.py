@@ -1,0 +1,24 @@
+import pytest
+
+from orchestrator.devices.engine.words import failure_of
+from orchestrator.model.calls import EndedBy, Failed, LegEnd, Refusal
+
+
+@pytest.mark.parametrize(
+    ("by", "status", "reason", "why"),
+    [
+        (EndedBy.PEER, 486, "Busy Here", Refusal.BUSY),
+        (EndedBy.PEER, 600, "Busy Everywhere", Refusal.BUSY),
+        (EndedBy.PEER, 603, "Decline", Refusal.DECLINED),
+        (EndedBy.PEER, 607, "Unwanted", Refusal.DECLINED),
+        (EndedBy.PEER, 480, "Call declined", Refusal.DECLINED),
+        (EndedBy.PEER, 480, "Temporarily Unavailable", Refusal.UNREACHABLE),
+        (EndedBy.PEER, 404, "Not Found", Refusal.UNREACHABLE),
+        (EndedBy.PEER, 500, "", Refusal.UNREACHABLE),
+        (EndedBy.TIMEOUT, 408, "", Refusal.UNREACHABLE),
+        (EndedBy.US, 486, "our own doing says nothing of him", Refusal.UNREACHABLE),
+        (EndedBy.SHUTDOWN, 503, "", Refusal.UNREACHABLE),
+    ],
+)
+def test_why_the_far_end_did_not_pick_up(by: EndedBy, status: int, reason: str, why: Refusal) -> None:
+    assert failure_of(LegEnd(by, status, reason)) == Failed(why, status)
