@@ -63,7 +63,7 @@ def run(*, quick: bool) -> dict[str, object]:
     """Measure and return the figures."""
     programs = machine.build("tandem-loadgen")
     generator_core, relay_core = machine.two_cores()
-    calls, rounds, seconds = (800, 4, 2.5) if quick else (1000, 12, 5.0)
+    calls, rounds, seconds = (800, 4, 2.0) if quick else (1000, 12, 5.0)
     generating = machine.start([str(programs / "generate"), str(calls)], core=generator_core)
     processes = [generating]
     rival = None

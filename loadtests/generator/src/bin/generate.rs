@@ -99,7 +99,7 @@ impl Round {
             number,
             epoch: Instant::now(),
             epoll,
-            ready: Vec::with_capacity(64),
+            ready: Vec::with_capacity(256),
             sent: 0,
             received: 0,
             overtaken: 0,
@@ -128,8 +128,10 @@ impl Round {
                 self.send(&mut streams[number as usize % streams.len()], loss, reorder);
                 number += 1;
             }
-            let wait = if number < due { Duration::ZERO } else { step.min(MAX_WAIT) };
-            self.receive(streams, wait)?;
+            self.receive(streams)?;
+            if number == due {
+                std::thread::sleep(PAUSE);
+            }
         }
         for stream in streams.iter_mut() {
             if let Some(packet) = stream.held_back.take() {
@@ -138,7 +140,7 @@ impl Round {
         }
         let end = self.epoch.elapsed() + DRAIN;
         while self.received < self.sent && self.epoch.elapsed() < end {
-            self.receive(streams, MAX_WAIT)?;
+            self.receive(streams)?;
         }
         Ok(())
     }
@@ -162,9 +164,10 @@ impl Round {
         self.sent += u64::from(stream.socket.send(packet).is_ok());
     }
 
-    /// Takes all that is there, or waits for it.
-    fn receive(&mut self, streams: &[Stream], wait: Duration) -> io::Result<()> {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
+    /// Takes what is there. It never waits for packets: waking it up would cost the relay that sends to it, as no network
+    /// does.
+    fn receive(&mut self, streams: &[Stream]) -> io::Result<()> {
+        let timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
         self.ready.clear();
         let _ = epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&timeout))?;
         let mut buffer = [0; 2048];
@@ -229,7 +232,8 @@ const PACKET_LEN: usize = 172;
 
 const PACKET_TIME: Duration = Duration::from_millis(20);
 
-const MAX_WAIT: Duration = Duration::from_micros(200);
+/// Between two looks at the sockets; latencies are as coarse as this.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// How long packets may still arrive after the last one was sent.
 const DRAIN: Duration = Duration::from_millis(1000);
