@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tandem_engine::endpoint::{CallerId, LegId, Target, Transport};
 use tandem_engine::{Command, Options, Source};
@@ -79,10 +79,7 @@ impl Engine {
             seed,
         };
         // `io::Error` becomes the fitting subclass of OSError with its text kept.
-        let engine = py
-            .detach(|| tandem_engine::Engine::start(options))
-            .map_err(|e| PyOSError::new_err(e.to_string()))?;
-        Ok(Self(engine))
+        Ok(Self(py.detach(|| tandem_engine::Engine::start(options))?))
     }
 
     fn event_fd(&self) -> i32 {

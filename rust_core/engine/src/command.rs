@@ -24,6 +24,19 @@ pub enum Command {
     RestoreBindings(Vec<RestoredBinding>),
 }
 
+impl Command {
+    /// The leg that it decides about, if it waits for a decision.
+    pub(crate) fn decides(&self) -> Option<LegId> {
+        match self {
+            Self::Ring(leg)
+            | Self::Answer { leg, .. }
+            | Self::Reject { leg, .. }
+            | Self::HangUp { leg, .. } => Some(*leg),
+            _ => None,
+        }
+    }
+}
+
 /// What the far end of a leg hears.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {

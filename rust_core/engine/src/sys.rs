@@ -1,23 +1,21 @@
 //! The calls into the kernel that the standard library doesn't have.
-#![expect(unsafe_code, reason = "system calls; each says why it is sound")]
+#![expect(unsafe_code, reason = "SO_MEMINFO, which no crate offers; it says why it is sound")]
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, RawFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::net::sockopt;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
 /// A descriptor that is readable after `signal` and until `clear` (eventfd(2)).
 #[derive(Debug)]
-pub(crate) struct EventFd(File);
+pub(crate) struct EventFd(OwnedFd);
 
 impl EventFd {
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: eventfd takes no pointers and returns a fresh descriptor or -1.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor is ours and nobody else's.
-        Ok(Self(unsafe { File::from_raw_fd(fd) }))
+        Ok(Self(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?))
     }
 
     pub(crate) fn fd(&self) -> RawFd {
@@ -26,55 +24,56 @@ impl EventFd {
 
     pub(crate) fn signal(&self) {
         // It fails only when the count is at its limit, and then it is readable anyway.
-        let _ = (&self.0).write(&1_u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 
     pub(crate) fn clear(&self) {
-        let _ = (&self.0).read(&mut [0; 8]);
+        let _ = rustix::io::read(&self.0, &mut [0; 8]);
     }
 
     #[cfg(test)]
     pub(crate) fn is_readable(&self) -> bool {
-        let mut poll = libc::pollfd { fd: self.fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one live pollfd, as stated.
-        unsafe { libc::poll(&raw mut poll, 1, 0) == 1 }
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&now)).unwrap() == 1
     }
 }
 
 /// Nanoseconds of CLOCK_MONOTONIC.
 pub(crate) fn monotonic_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: a live timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// Lets this process open as many descriptors as it may: a call takes four. Gives how many that are.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let now = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    now.current.unwrap_or(u64::MAX)
+}
+
 /// Asks for a large receive buffer; takes what it gets.
-pub(crate) fn grow_receive_buffer(fd: RawFd, bytes: libc::c_int) {
-    for option in [libc::SO_RCVBUFFORCE, libc::SO_RCVBUF] {
-        // SAFETY: a live descriptor and a pointer to an int of the stated size.
-        let result =
-            unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), 4) };
-        if result == 0 {
-            return;
-        }
+pub(crate) fn grow_receive_buffer(socket: impl AsFd, bytes: usize) {
+    if sockopt::set_socket_recv_buffer_size_force(&socket, bytes).is_err() {
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, bytes);
     }
 }
 
 /// How full the receive buffer of a socket is, 0..=1 (SO_MEMINFO, Linux 4.12).
-pub(crate) fn receive_buffer_fill(fd: RawFd) -> f64 {
-    const SO_MEMINFO: libc::c_int = 55;
+pub(crate) fn receive_buffer_fill(socket: BorrowedFd<'_>) -> f64 {
     let mut info = [0_u32; 9];
-    let mut length = 36 as libc::socklen_t;
-    // SAFETY: the buffer is as long as stated.
+    let mut length = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the descriptor is alive and the buffer is as long as stated.
     let result = unsafe {
         libc::getsockopt(
-            fd,
+            socket.as_raw_fd(),
             libc::SOL_SOCKET,
-            SO_MEMINFO,
+            libc::SO_MEMINFO,
             info.as_mut_ptr().cast(),
             &raw mut length,
         )
     };
-    if result == 0 && info[1] > 0 { f64::from(info[0]) / f64::from(info[1]) } else { 0.0 }
+    let [used, limit, ..] = info;
+    if result == 0 && limit > 0 { f64::from(used) / f64::from(limit) } else { 0.0 }
 }

@@ -145,6 +145,26 @@ impl Joints {
         self.legs.get(&leg.0).filter(|joint| joint.ended.is_none())?.media
     }
 
+    /// Legs whose SIP side is not over.
+    pub(super) fn alive(&self) -> Vec<LegId> {
+        let alive = self.legs.iter().filter(|(_, joint)| joint.ended.is_none());
+        let mut alive: Vec<u64> = alive.map(|(leg, _)| *leg).collect();
+        alive.sort_unstable();
+        alive.into_iter().map(LegId).collect()
+    }
+
+    /// The last events of legs whose media will not report any more.
+    pub(super) fn abandon(&mut self) -> Vec<(Instant, What)> {
+        let mut left: Vec<u64> = self.legs.keys().copied().collect();
+        left.sort_unstable();
+        left.into_iter().filter_map(|leg| self.last(leg, None)).collect()
+    }
+
+    /// Whether this number has been given to a leg that lives.
+    pub(super) fn is_known(&self, leg: LegId) -> bool {
+        self.legs.contains_key(&leg.0)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.legs.len()
     }

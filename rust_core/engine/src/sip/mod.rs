@@ -1,10 +1,14 @@
 //! The SIP thread: sockets, the endpoint, and the joints between legs and their media.
 
+mod connection;
 mod connections;
 mod joints;
 mod obey;
 mod resolver;
 mod setup;
+mod shared;
+mod sockets;
 mod thread;
 
-pub(crate) use thread::{Input, Shared, SipThread};
+pub(crate) use shared::{Input, Shared};
+pub(crate) use thread::SipThread;

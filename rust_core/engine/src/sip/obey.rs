@@ -15,6 +15,9 @@ use crate::media::{MediaEvent, MediaEventKind};
 
 impl SipThread {
     pub(super) fn obey(&mut self, now: Instant, command: Command) {
+        if let Some(leg) = command.decides() {
+            self.setup.decided(leg.0, now);
+        }
         match command {
             Command::Ring(leg) => self.endpoint.handle_command(now, SipCommand::Ring(leg)),
             Command::Answer { leg, like } => self.answer(now, leg, like),
@@ -22,6 +25,7 @@ impl SipThread {
                 self.endpoint
                     .handle_command(now, SipCommand::Reject { leg, status, reason, retry_after_s });
             }
+            Command::Dial { leg, .. } if self.joints.is_known(leg) => {}
             Command::Dial { leg, target, caller, offer_of } => {
                 if let Some(arrived) = offer_of {
                     self.setup.dialled(arrived.0, now);
@@ -65,17 +69,17 @@ impl SipThread {
                 self.endpoint.handle_command(now, SipCommand::SetAccounts(accounts))
             }
             Command::SetTrunks(mut trunks) => {
-                let mut unknown = Vec::new();
+                let mut named = Vec::new();
                 for trunk in &mut trunks {
-                    trunk.address = literal(&trunk.host, trunk.port);
-                    if trunk.address.is_none() {
-                        unknown.push((trunk.host.clone(), trunk.port));
+                    trunk.address = self.resolver.address(&trunk.host, trunk.port);
+                    if literal(&trunk.host, trunk.port).is_none() {
+                        named.push((trunk.host.clone(), trunk.port));
                     }
                 }
-                unknown.sort();
-                unknown.dedup();
+                named.sort();
+                named.dedup();
                 self.endpoint.handle_command(now, SipCommand::SetTrunks(trunks));
-                self.resolver.watch(unknown);
+                self.resolver.watch(named);
             }
             Command::RestoreBindings(bindings) => {
                 self.endpoint.handle_command(now, SipCommand::RestoreBindings(bindings));
@@ -167,14 +171,14 @@ impl SipThread {
         }
     }
 
-    fn tell_end(&mut self, leg: LegId, at: Instant, end: LegEnd) {
+    pub(super) fn tell_end(&mut self, leg: LegId, at: Instant, end: LegEnd) {
         self.setup.ended(leg.0);
         if let Some((at, last)) = self.joints.ended(leg, at, end) {
             self.tell(at, last);
         }
     }
 
-    fn tell(&mut self, at: Instant, what: What) {
+    pub(super) fn tell(&mut self, at: Instant, what: What) {
         self.told.push(Event { at_ns: clock::ns(at), what });
     }
 }

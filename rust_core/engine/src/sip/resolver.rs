@@ -3,69 +3,70 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::clock;
+use crate::lock;
+
+/// A host and its port.
+pub(crate) type Host = (String, u16);
 
 /// Asks for host names; answers come to the function given at start, whenever an address is new.
 #[derive(Debug)]
 pub(crate) struct Resolver {
-    desk: Arc<Desk>,
+    watched: Arc<(Mutex<Watched>, Condvar)>,
+    /// What has been answered, so that a new table of trunks need not wait for it again.
+    known: HashMap<Host, SocketAddr>,
 }
 
-/// Where the newest table lies until the thread takes it: whoever waits at a slow name server misses only tables
-/// that were replaced meanwhile.
+/// What the thread looks up.
 #[derive(Debug, Default)]
-struct Desk {
-    order: Mutex<Order>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Order {
-    hosts: Option<Vec<(String, u16)>>,
+struct Watched {
+    hosts: Vec<Host>,
+    /// Counts the tables, so that the thread sees a new one.
+    table: u64,
     is_over: bool,
 }
 
 impl Resolver {
     /// Starts the thread. It ends when the resolver is dropped, after the question that it is at.
     pub(crate) fn start(
-        answer: impl Fn(String, u16, SocketAddr) + Send + 'static,
+        answer: impl Fn(Host, SocketAddr) + Send + 'static,
     ) -> std::io::Result<Self> {
-        let desk = Arc::new(Desk::default());
-        let theirs = desk.clone();
-        std::thread::Builder::new().name("resolver".into()).spawn(move || run(&theirs, &answer))?;
-        Ok(Self { desk })
+        let watched = Arc::new((Mutex::new(Watched::default()), Condvar::new()));
+        let for_thread = watched.clone();
+        std::thread::Builder::new().name("resolver".into()).spawn(move || {
+            run(&for_thread, &answer);
+        })?;
+        Ok(Self { watched, known: HashMap::new() })
+    }
+
+    /// The address of a host as far as it is known.
+    pub(crate) fn address(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        literal(host, port).or_else(|| self.known.get(&(host.to_owned(), port)).copied())
     }
 
     /// From now on keeps the addresses of these hosts, and of no others.
-    pub(crate) fn watch(&self, hosts: Vec<(String, u16)>) {
-        self.desk.change(|order| order.hosts = Some(hosts));
+    pub(crate) fn watch(&mut self, hosts: Vec<Host>) {
+        self.known.retain(|host, _| hosts.contains(host));
+        let (watched, changed) = &*self.watched;
+        let mut watched = lock(watched);
+        watched.hosts = hosts;
+        watched.table += 1;
+        changed.notify_one();
+    }
+
+    /// An answer has come.
+    pub(crate) fn answered(&mut self, host: Host, address: SocketAddr) {
+        if lock(&self.watched.0).hosts.contains(&host) {
+            self.known.insert(host, address);
+        }
     }
 }
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        self.desk.change(|order| order.is_over = true);
-    }
-}
-
-impl Desk {
-    fn change(&self, change: impl FnOnce(&mut Order)) {
-        change(&mut self.order.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_one();
-    }
-
-    /// Waits until there is a new table, the end, or `until`; the table, or `None` for the end.
-    fn wait(&self, until: Instant) -> Option<Option<Vec<(String, u16)>>> {
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = until.saturating_duration_since(clock::now());
-        let idle = |order: &mut Order| order.hosts.is_none() && !order.is_over;
-        let (mut order, _) = self
-            .changed
-            .wait_timeout_while(order, patience, idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        (!order.is_over).then(|| order.hosts.take())
+        lock(&self.watched.0).is_over = true;
+        self.watched.1.notify_one();
     }
 }
 
@@ -75,24 +76,35 @@ pub(crate) fn literal(host: &str, port: u16) -> Option<SocketAddr> {
     host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port))
 }
 
-fn run(desk: &Desk, answer: &impl Fn(String, u16, SocketAddr)) {
-    let mut hosts: Vec<(String, u16)> = Vec::new();
-    let mut known: HashMap<(String, u16), SocketAddr> = HashMap::new();
-    let mut next = clock::now();
-    while let Some(news) = desk.wait(next) {
-        if let Some(watched) = news {
-            hosts = watched;
-            known.clear();
-        }
-        for (host, port) in &hosts {
-            let Some(address) = (host.as_str(), *port).to_socket_addrs().ok().and_then(pick) else {
-                continue;
-            };
-            if known.insert((host.clone(), *port), address) != Some(address) {
-                answer(host.clone(), *port, address);
+fn run((watched, changed): &(Mutex<Watched>, Condvar), answer: &impl Fn(Host, SocketAddr)) {
+    let mut known: HashMap<Host, SocketAddr> = HashMap::new();
+    let mut seen = 0;
+    loop {
+        let hosts = {
+            let wait_over = |w: &mut Watched| !w.is_over && w.table == seen;
+            let (guard, _) = changed
+                .wait_timeout_while(lock(watched), REFRESH, wait_over)
+                .unwrap_or_else(PoisonError::into_inner);
+            if guard.is_over {
+                return;
+            }
+            seen = guard.table;
+            guard.hosts.clone()
+        };
+        known.retain(|host, _| hosts.contains(host));
+        for host in hosts {
+            let asked = (host.0.as_str(), host.1).to_socket_addrs().ok();
+            if let Some(address) = asked.and_then(pick)
+                && known.insert(host.clone(), address) != Some(address)
+            {
+                answer(host, address);
+            }
+            // A name server that hangs must not keep the newest table waiting for the rest of an old one.
+            let newest = lock(watched);
+            if newest.is_over || newest.table != seen {
+                break;
             }
         }
-        next = later(clock::now(), hosts.is_empty());
     }
 }
 
@@ -102,35 +114,43 @@ fn pick(addresses: impl Iterator<Item = SocketAddr>) -> Option<SocketAddr> {
     all.iter().find(|a| a.is_ipv4()).or(all.first()).copied()
 }
 
-fn later(now: Instant, nothing_to_do: bool) -> Instant {
-    now + if nothing_to_do { Duration::from_secs(3600) } else { REFRESH }
-}
-
 /// How old an address may grow.
 const REFRESH: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::sync::mpsc::channel;
 
-    use super::*;
-
     #[test]
-    fn many_tables_in_a_row_lose_nothing_of_the_last() {
-        let (told, answers) = channel();
-        let resolver = Resolver::start(move |host, port, address| {
-            let _ = told.send((host, port, address));
+    fn a_name_is_looked_up_and_remembered_and_a_literal_needs_no_asking() {
+        let (sender, answers) = channel();
+        let mut resolver = Resolver::start(move |host, address| {
+            let _ = sender.send((host, address));
         })
         .unwrap();
-        for port in 1..=50 {
-            resolver.watch(vec![("127.0.0.1".to_owned(), port)]);
+        assert_eq!(resolver.address("[::1]", 5070), Some("[::1]:5070".parse().unwrap()));
+        let host = ("localhost".to_owned(), 5060);
+        resolver.watch(vec![host.clone()]);
+        let (answered, address) = answers.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert_eq!((answered, address.port()), (host.clone(), 5060));
+        resolver.answered(host.clone(), address);
+        resolver.watch(vec![host]);
+        assert_eq!(resolver.address("localhost", 5060), Some(address));
+        resolver.watch(vec![]);
+        assert_eq!(resolver.address("localhost", 5060), None);
+    }
+
+    #[test]
+    fn of_many_tables_in_a_row_the_last_one_is_looked_up() {
+        let (sender, answers) = channel();
+        let mut resolver = Resolver::start(move |host, _| {
+            let _ = sender.send(host);
+        })
+        .unwrap();
+        for port in 1..=100 {
+            resolver.watch(vec![("localhost".to_owned(), port)]);
         }
-        let last = ("127.0.0.1".to_owned(), 50, "127.0.0.1:50".parse().unwrap());
-        assert!(
-            std::iter::from_fn(|| answers.recv_timeout(Duration::from_secs(5)).ok())
-                .any(|answer| answer == last)
-        );
-        drop(resolver);
-        assert!(answers.recv_timeout(Duration::from_secs(5)).is_err(), "the thread ends");
+        while answers.recv_timeout(Duration::from_secs(5)).unwrap().1 != 100 {}
     }
 }

@@ -1,81 +1,30 @@
 //! The loop of the SIP thread: sockets, commands, timers, and what comes of them.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mio::net::{TcpListener, UdpSocket};
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token};
 use tandem_sip::endpoint::{
-    Command as SipCommand, Config, Endpoint, Flow, Listener, Transmit, Transport,
+    Command as SipCommand, Config, EndedBy, Endpoint, Flow, LegEnd, Listener, Transmit, Transport,
 };
 
-use super::connections::{Arrived, Connections, FIRST_TOKEN};
+use super::connections::{Chunk, Connections, FIRST_TOKEN};
 use super::joints::Joints;
 use super::resolver::Resolver;
-use crate::command::Command;
+use super::setup::SetupTimes;
+use super::shared::{Input, Shared};
+use super::sockets::Socket;
 use crate::event::Event;
-use crate::media::{MediaEvent, MediaOptions, MediaShards, PortPool};
+use crate::media::{MediaOptions, MediaShards, PortPool};
 use crate::options::Options;
-use crate::outbox::Outbox;
-use crate::sip::setup::SetupTimes;
 use crate::{clock, lock, sys};
 
 /// A thread to run, what it shares, and what it listens on.
 pub(crate) type Opened = (SipThread, Arc<Shared>, Vec<(Transport, SocketAddr)>);
-
-/// What the SIP thread is told by others.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// Python wants something.
-    Command(Command),
-    /// The media side tells something.
-    Media(MediaEvent),
-    /// A host name has an address.
-    Resolved(String, u16, SocketAddr),
-    /// It is time to end.
-    Close,
-}
-
-/// What the SIP thread shares with the rest of the engine.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    inbox: Mutex<Vec<Input>>,
-    waker: Waker,
-    pub(crate) outbox: Outbox,
-    pub(crate) counters: Mutex<Vec<(String, u64)>>,
-    is_over: AtomicBool,
-}
-
-impl Shared {
-    /// Leaves something for the SIP thread.
-    pub(crate) fn post(&self, input: Input) {
-        let mut inbox = lock(&self.inbox);
-        let was_empty = inbox.is_empty();
-        inbox.push(input);
-        drop(inbox);
-        if was_empty {
-            let _ = self.waker.wake();
-        }
-    }
-
-    /// Whether the thread has ended.
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Acquire)
-    }
-}
-
-#[derive(Debug)]
-enum Socket {
-    Udp { socket: UdpSocket, is_readable: bool },
-    Tcp { listener: TcpListener },
-}
 
 /// The thread and all that it owns.
 pub(crate) struct SipThread {
@@ -89,7 +38,7 @@ pub(crate) struct SipThread {
     pub(super) resolver: Resolver,
     pub(super) told: Vec<Event>,
     pub(super) setup: SetupTimes,
-    deferred: VecDeque<Arrived>,
+    descriptors_max: u64,
     panics: u64,
     send_errors: u64,
     next_housekeeping: Instant,
@@ -103,16 +52,7 @@ impl SipThread {
         let mut sockets = Vec::new();
         let mut listening = Vec::new();
         for (i, &(transport, address)) in options.sip_listen.iter().enumerate() {
-            let named = |e: io::Error| {
-                io::Error::new(
-                    e.kind(),
-                    format!(
-                        "cannot listen on {} {address}: {e}",
-                        transport.as_str().to_lowercase()
-                    ),
-                )
-            };
-            let (socket, bound) = open(&poll, Token(i), transport, address).map_err(named)?;
+            let (socket, bound) = Socket::open(&poll, Token(i), transport, address)?;
             sockets.push(socket);
             listening.push((transport, bound));
         }
@@ -135,13 +75,7 @@ impl SipThread {
             max_expires: options.registration_expires.1,
             user_agent: options.user_agent.clone(),
         };
-        let shared = Arc::new(Shared {
-            inbox: Mutex::default(),
-            waker: Waker::new(poll.registry(), WAKER)?,
-            outbox: Outbox::new(options.event_queue)?,
-            counters: Mutex::default(),
-            is_over: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(&poll, WAKER, options.event_queue)?);
         let for_media = shared.clone();
         let media_options = MediaOptions {
             shards: options.media_threads,
@@ -151,8 +85,8 @@ impl SipThread {
         let sink = move |event| for_media.post(Input::Media(event));
         let media = MediaShards::start(media_options, Arc::new(sink))?;
         let for_resolver = shared.clone();
-        let resolver = Resolver::start(move |host, port, address| {
-            for_resolver.post(Input::Resolved(host, port, address))
+        let resolver = Resolver::start(move |host, address| {
+            for_resolver.post(Input::Resolved(host, address));
         })?;
         let port_seed = u64::from_le_bytes(std::array::from_fn(|i| seed[24 + i]));
         let pool = PortPool::new(options.media_address, options.media_ports, port_seed);
@@ -168,7 +102,7 @@ impl SipThread {
             resolver,
             told: Vec::new(),
             setup: SetupTimes::default(),
-            deferred: VecDeque::new(),
+            descriptors_max: sys::raise_descriptor_limit(),
             panics: 0,
             send_errors: 0,
             next_housekeeping: now,
@@ -189,19 +123,31 @@ impl SipThread {
             }
             self.note_ready(&ready);
             self.shed();
-            let inputs = std::mem::take(&mut *lock(&self.shared.inbox));
-            for input in inputs {
-                self.guarded(|thread| thread.handle_input(input));
-            }
+            self.handle_inputs();
             self.read_datagrams(&mut buffer);
             self.read_streams();
             self.guarded(|thread| thread.endpoint.handle_timeout(clock::now()));
-            self.flush();
-            self.keep_house();
+            self.guarded(Self::flush);
+            self.guarded(Self::keep_house);
         }
+        self.end();
+    }
+
+    /// Nobody is waited for any longer: whatever leg is left ends now.
+    fn end(&mut self) {
         self.joints.media.stop();
-        self.flush();
-        self.shared.is_over.store(true, Ordering::Release);
+        self.handle_inputs();
+        let now = clock::now();
+        for leg in self.joints.alive() {
+            let reason = "shutting down".to_owned();
+            self.tell_end(leg, now, LegEnd { status: 503, by: EndedBy::Shutdown, reason });
+        }
+        for (at, last) in self.joints.abandon() {
+            self.tell(at, last);
+        }
+        self.guarded(Self::flush);
+        self.guarded(Self::publish);
+        self.shared.set_over();
     }
 
     fn is_wanted(&self) -> bool {
@@ -212,11 +158,8 @@ impl SipThread {
     }
 
     fn wait(&self) -> Duration {
-        let is_busy = !self.deferred.is_empty()
-            || self
-                .sockets
-                .iter()
-                .any(|socket| matches!(socket, Socket::Udp { is_readable: true, .. }));
+        let is_busy =
+            self.connections.has_readable() || self.sockets.iter().any(Socket::is_readable);
         if is_busy {
             return Duration::ZERO;
         }
@@ -229,32 +172,26 @@ impl SipThread {
 
     fn note_ready(&mut self, ready: &Events) {
         let now = clock::now();
-        let mut arrived = Vec::new();
-        for event in ready {
-            let token = event.token();
-            match self.sockets.get_mut(token.0) {
-                Some(Socket::Udp { is_readable, .. }) => *is_readable = true,
-                Some(Socket::Tcp { listener }) => {
-                    while let Ok((stream, peer)) = listener.accept() {
-                        self.connections.accept(now, self.poll.registry(), stream, peer, token.0);
-                    }
-                }
-                None if token.0 >= FIRST_TOKEN
-                    && !self.connections.handle(now, token, &mut arrived) =>
-                {
-                    self.close_connection(now, token.0 as u64);
-                }
-                None => {}
+        for token in ready.iter().map(|event| event.token()) {
+            if let Some(socket) = self.sockets.get_mut(token.0) {
+                socket.set_readable();
+            } else if token.0 >= FIRST_TOKEN && !self.connections.handle_ready(now, token) {
+                self.close_connection(now, token.0 as u64);
             }
         }
-        self.deferred.extend(arrived);
+    }
+
+    fn handle_inputs(&mut self) {
+        for input in self.shared.take() {
+            self.guarded(|thread| thread.handle_input(input));
+        }
     }
 
     fn close_connection(&mut self, now: Instant, id: u64) {
-        let peer = self.connections.close(self.poll.registry(), id);
+        let route = self.connections.close(self.poll.registry(), id);
         self.guarded(|thread| {
             thread.endpoint.handle_connection_closed(now, id);
-            if let Some(peer) = peer {
+            if let Some(peer) = route {
                 thread.endpoint.handle_unreachable(now, Transport::Tcp, peer);
             }
         });
@@ -262,13 +199,7 @@ impl SipThread {
 
     /// Tells the endpoint how far behind we are.
     fn shed(&mut self) {
-        let fill = |socket: &Socket| match socket {
-            Socket::Udp { socket, is_readable: true } => {
-                sys::receive_buffer_fill(socket.as_raw_fd())
-            }
-            _ => 0.0,
-        };
-        let fullest = self.sockets.iter().map(fill).fold(0.0, f64::max);
+        let fullest = self.sockets.iter().map(Socket::fill).fold(0.0, f64::max);
         let level = match fullest {
             _ if self.shared.outbox.is_high() => 3,
             fill if fill > 0.5 => 3,
@@ -280,41 +211,43 @@ impl SipThread {
     }
 
     fn read_datagrams(&mut self, buffer: &mut [u8]) {
-        for i in 0..self.sockets.len() {
-            for _ in 0..DATAGRAMS_A_TURN {
-                let Some(Socket::Udp { socket, is_readable }) = self.sockets.get_mut(i) else {
-                    break;
-                };
-                if !*is_readable {
-                    break;
-                }
-                match socket.recv_from(buffer) {
-                    Ok((length, peer)) => {
-                        let bytes = Bytes::copy_from_slice(&buffer[..length]);
-                        let flow =
-                            Flow { listener: i, transport: Transport::Udp, peer, connection: None };
-                        self.guarded(|thread| {
-                            thread.endpoint.handle_message(clock::now(), flow, bytes)
-                        });
-                        self.collect();
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => *is_readable = false,
-                    // What ICMP says about an earlier datagram of ours.
-                    Err(_) => {}
-                }
+        for listener in 0..self.sockets.len() {
+            for _ in 0..MESSAGES_A_TURN {
+                let Some((length, peer)) = self.sockets[listener].receive(buffer) else { break };
+                let bytes = Bytes::copy_from_slice(&buffer[..length]);
+                let flow = Flow { listener, transport: Transport::Udp, peer, connection: None };
+                self.handle_message(flow, bytes);
             }
         }
     }
 
     fn read_streams(&mut self) {
-        for _ in 0..DATAGRAMS_A_TURN {
-            let Some((connection, listener, peer, bytes)) = self.deferred.pop_front() else {
-                break;
-            };
-            let flow =
-                Flow { listener, transport: Transport::Tcp, peer, connection: Some(connection) };
-            self.guarded(|thread| thread.endpoint.handle_message(clock::now(), flow, bytes));
+        let now = clock::now();
+        for listener in 0..self.sockets.len() {
+            for _ in 0..MESSAGES_A_TURN {
+                let Some((stream, peer)) = self.sockets[listener].accept() else { break };
+                self.connections.accept(now, self.poll.registry(), stream, peer, listener);
+            }
         }
+        for _ in 0..CHUNKS_A_TURN {
+            let Some(chunk) = self.connections.read_next(now) else { break };
+            let Chunk { connection, listener, peer, messages, is_last } = chunk;
+            let connection = Some(connection);
+            let flow = Flow { listener, transport: Transport::Tcp, peer, connection };
+            for message in messages {
+                self.handle_message(flow, message);
+            }
+            if let (true, Some(id)) = (is_last, connection) {
+                self.close_connection(now, id);
+            }
+        }
+    }
+
+    fn handle_message(&mut self, flow: Flow, bytes: Bytes) {
+        self.guarded(|thread| {
+            thread.endpoint.handle_message(clock::now(), flow, bytes);
+            thread.collect();
+        });
     }
 
     fn handle_input(&mut self, input: Input) {
@@ -322,7 +255,8 @@ impl SipThread {
         match input {
             Input::Command(command) => self.obey(now, command),
             Input::Media(event) => self.on_media(now, event),
-            Input::Resolved(host, port, address) => {
+            Input::Resolved((host, port), address) => {
+                self.resolver.answered((host.clone(), port), address);
                 self.endpoint
                     .handle_command(now, SipCommand::ResolvedTrunk { host, port, address });
             }
@@ -349,10 +283,8 @@ impl SipThread {
         while let Some(Transmit { flow, bytes }) = self.endpoint.poll_transmit() {
             match flow.transport {
                 Transport::Udp => {
-                    let Some(Socket::Udp { socket, .. }) = self.sockets.get(flow.listener) else {
-                        continue;
-                    };
-                    if socket.send_to(&bytes, flow.peer).is_err() {
+                    let socket = self.sockets.get(flow.listener);
+                    if !socket.is_some_and(|socket| socket.send(&bytes, flow.peer)) {
                         self.send_errors += 1;
                     }
                 }
@@ -385,6 +317,14 @@ impl SipThread {
         for id in self.connections.overdue(now) {
             self.close_connection(now, id);
         }
+        for socket in &mut self.sockets {
+            // A listener that found no descriptor left is told of the waiting connection only once.
+            socket.set_readable();
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
         let mut counters: Vec<(String, u64)> = Vec::with_capacity(64);
         counters.extend(
             self.endpoint.counters().iter().map(|(name, value)| (format!("sip_{name}"), value)),
@@ -392,7 +332,7 @@ impl SipThread {
         counters.extend(
             self.joints.media.counters().into_iter().map(|(name, value)| (name.to_owned(), value)),
         );
-        counters.extend(self.setup.counters().map(|(name, value)| (name.to_owned(), value)));
+        counters.extend(self.setup.counters());
         let (waiting, dropped) = self.shared.outbox.levels();
         let own = [
             ("tcp_connections", self.connections.len() as u64),
@@ -400,6 +340,9 @@ impl SipThread {
             ("tcp_broken", self.connections.broken),
             ("udp_send_errors", self.send_errors),
             ("thread_panics", self.panics),
+            ("tcp_unsent_bytes", self.connections.unsent_bytes() as u64),
+            ("file_descriptors_max", self.descriptors_max),
+            ("inputs_dropped", self.shared.dropped()),
             ("events_waiting", waiting),
             ("events_dropped", dropped),
             ("rtp_ports_leased", self.joints.ports_leased() as u64),
@@ -409,33 +352,11 @@ impl SipThread {
     }
 }
 
-fn open(
-    poll: &Poll,
-    token: Token,
-    transport: Transport,
-    address: SocketAddr,
-) -> io::Result<(Socket, SocketAddr)> {
-    match transport {
-        Transport::Udp => {
-            let mut socket = UdpSocket::bind(address)?;
-            sys::grow_receive_buffer(socket.as_raw_fd(), RECEIVE_BUFFER_BYTES);
-            poll.registry().register(&mut socket, token, Interest::READABLE)?;
-            let bound = socket.local_addr()?;
-            Ok((Socket::Udp { socket, is_readable: true }, bound))
-        }
-        Transport::Tcp => {
-            let mut listener = TcpListener::bind(address)?;
-            poll.registry().register(&mut listener, token, Interest::READABLE)?;
-            let bound = listener.local_addr()?;
-            Ok((Socket::Tcp { listener }, bound))
-        }
-    }
-}
-
 const WAKER: Token = Token(FIRST_TOKEN - 1);
-/// Messages taken from one socket before timers and commands have their turn.
-const DATAGRAMS_A_TURN: usize = 64;
-const RECEIVE_BUFFER_BYTES: i32 = 8 << 20;
+/// Messages or connections taken from one socket before timers and commands have their turn.
+const MESSAGES_A_TURN: usize = 64;
+/// Chunks of streams read before they have it.
+const CHUNKS_A_TURN: usize = 16;
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
 /// How long the others have to hear that we stop.
 const CLOSING_TIME: Duration = Duration::from_secs(1);

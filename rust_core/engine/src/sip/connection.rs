@@ -1,0 +1,197 @@
+//! One TCP connection.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mio::Registry;
+use mio::net::TcpStream;
+use tandem_sip::wire::{Framed, Framer, Limits};
+
+use super::connections::IDLE_LIMIT;
+
+/// A stream with what it still owes and what it has said so far.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) listener: usize,
+    /// It was chosen because it leads to the peer, not because a message had come by it.
+    pub(super) is_route: bool,
+    framer: Framer,
+    unsent: VecDeque<Bytes>,
+    unsent_bytes: usize,
+    /// Bytes of the first unsent one that are gone already.
+    sent_of_first: usize,
+    is_connected: bool,
+    has_turn: bool,
+    /// Since when it has waited to be written to.
+    stuck_since: Option<Instant>,
+    /// Since when a message has been incomplete.
+    incomplete_since: Option<Instant>,
+    last_heard: Instant,
+}
+
+/// What a read came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Progress {
+    /// There may be more.
+    More,
+    /// Nothing more for now.
+    Empty,
+    /// The peer is gone or speaks no SIP.
+    Over,
+}
+
+impl Connection {
+    pub(super) fn new(
+        now: Instant,
+        stream: TcpStream,
+        peer: SocketAddr,
+        listener: usize,
+        is_connected: bool,
+    ) -> Self {
+        Self {
+            stream,
+            peer,
+            listener,
+            is_route: false,
+            framer: Framer::default(),
+            unsent: VecDeque::new(),
+            unsent_bytes: 0,
+            sent_of_first: 0,
+            is_connected,
+            has_turn: false,
+            stuck_since: (!is_connected).then_some(now),
+            incomplete_since: None,
+            last_heard: now,
+        }
+    }
+
+    pub(super) fn unsent_bytes(&self) -> usize {
+        self.unsent_bytes
+    }
+
+    /// Whether the peer does not take what is sent.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck_since.is_some()
+    }
+
+    /// Asks for a place in the queue of those to read. False if it has one.
+    pub(super) fn claim_turn(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_turn, true)
+    }
+
+    pub(super) fn yield_turn(&mut self) {
+        self.has_turn = false;
+    }
+
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        let is_late = |since: Option<Instant>, limit: Duration| {
+            since.is_some_and(|since| now.saturating_duration_since(since) > limit)
+        };
+        is_late(self.stuck_since, WRITE_LIMIT)
+            || is_late(self.incomplete_since, MESSAGE_LIMIT)
+            || is_late(Some(self.last_heard), IDLE_LIMIT)
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) {
+        // It fails only if it was not registered.
+        let _ = registry.deregister(&mut self.stream);
+    }
+
+    /// Queues a message and sends what the peer takes. False when it owes too much or is gone.
+    pub(super) fn send(&mut self, now: Instant, bytes: Bytes) -> bool {
+        self.unsent_bytes += bytes.len();
+        self.unsent.push_back(bytes);
+        self.unsent_bytes <= MAX_UNSENT_BYTES && self.write(now).is_ok()
+    }
+
+    /// Sends what the peer takes.
+    pub(super) fn write(&mut self, now: Instant) -> io::Result<()> {
+        if !self.is_connected {
+            if let Some(error) = self.stream.take_error()? {
+                return Err(error);
+            }
+            if self.stream.peer_addr().is_err() {
+                return Ok(());
+            }
+            self.is_connected = true;
+        }
+        while let Some(first) = self.unsent.front() {
+            match self.stream.write(&first[self.sent_of_first..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.sent_of_first += count;
+                    self.stuck_since = None;
+                    if self.sent_of_first == first.len() {
+                        self.unsent_bytes -= first.len();
+                        self.unsent.pop_front();
+                        self.sent_of_first = 0;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stuck_since.get_or_insert(now);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.stuck_since = None;
+        Ok(())
+    }
+
+    /// Reads one chunk; adds the messages that it completes.
+    pub(super) fn read(&mut self, now: Instant, messages: &mut Vec<Bytes>) -> Progress {
+        let mut buffer = [0; CHUNK_BYTES];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Progress::Over,
+            Ok(count) => {
+                self.last_heard = now;
+                self.framer.push(&buffer[..count]);
+                if self.take_frames(now, messages) { Progress::More } else { Progress::Over }
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => Progress::Empty,
+                io::ErrorKind::Interrupted => Progress::More,
+                io::ErrorKind::NotConnected if !self.is_connected => Progress::Empty,
+                _ => Progress::Over,
+            },
+        }
+    }
+
+    /// False when what came is no SIP.
+    fn take_frames(&mut self, now: Instant, messages: &mut Vec<Bytes>) -> bool {
+        loop {
+            match self.framer.next_frame(&Limits::STREAM) {
+                Ok(Some(Framed::Message(bytes))) => {
+                    messages.push(bytes);
+                    self.incomplete_since = None;
+                }
+                Ok(Some(Framed::Ping)) => {
+                    if !self.send(now, Bytes::from_static(PONG)) {
+                        return false;
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => return false,
+            }
+        }
+        self.incomplete_since = match self.framer.is_inside_message() {
+            true => self.incomplete_since.or(Some(now)),
+            false => None,
+        };
+        true
+    }
+}
+
+/// RFC 5626 §4.4.1.
+const PONG: &[u8] = b"\r\n";
+const CHUNK_BYTES: usize = 16_384;
+const MAX_UNSENT_BYTES: usize = 512 * 1024;
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// A message that trickles in for longer is an attack.
+const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
