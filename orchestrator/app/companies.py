@@ -91,6 +91,7 @@ class Companies:
         async with self._lock:
             change = await trio.to_thread.run_sync(self._planned, document)
             await self._make(change, by)
+        await self.journal.durable()
         return change.plan
 
     async def put(
@@ -103,6 +104,7 @@ class Companies:
             around = self._around()
             change = await trio.to_thread.run_sync(plan_put, state.configuration, kind, id, body, around)
             await self._make(change, by)
+        await self.journal.durable()
         document = self.document(company, kind, id)
         if document is None:
             raise AssertionError("what was put is there")
@@ -118,6 +120,7 @@ class Companies:
             around = self._around()
             change = await trio.to_thread.run_sync(plan_delete, state.configuration, kind, id, around)
             await self._make(change, by)
+        await self.journal.durable()
 
     def _planned(self, document: object) -> Change:
         name = document.get("company") if isinstance(document, Mapping) else None

@@ -1,0 +1,251 @@
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import sqlalchemy as sa
+import trio
+
+from orchestrator.devices.clock import SystemClock
+from orchestrator.devices.journal.journal import SqlJournal, open_journal
+from orchestrator.devices.journal.writer import Writer
+from orchestrator.devices.store.database import Database
+from orchestrator.devices.store.history import History, ends_of_journals
+from orchestrator.devices.store.tables import JOURNAL
+from orchestrator.model.calls import Direction, EndCause, Who
+from orchestrator.model.errors import SlowConsumer, StateConflict
+from orchestrator.model.identifiers import CallId, CompanyId, DeviceId, LegId, PersonId
+from orchestrator.model.journal import CallAnswered, CallArrived, CallEnded, DeviceUnregistered, Record
+from orchestrator.statistics.records import CallRecords
+from tests.unit.statistics.stories import day
+
+DEMO, OTHER = CompanyId("demo"), CompanyId("other")
+
+
+@asynccontextmanager
+async def journal_on(database: Database, **options: int) -> AsyncIterator[SqlJournal]:
+    ends = await database.read(ends_of_journals)
+    writer = Writer(database.raw(), database.writing)
+    async with open_journal(SystemClock(), writer, {c: last for c, (_, last) in ends.items()}) as journal:
+        for name, value in options.items():
+            setattr(journal, name, value)
+        yield journal
+
+
+def gone(place: int = 0) -> DeviceUnregistered:
+    return DeviceUnregistered(DeviceId(f"d{place}"), "expired")
+
+
+async def entries(database: Database, company: CompanyId = DEMO) -> list[Record]:
+    return await History(database).entries_after(company, 0, 1_000_000)
+
+
+async def test_what_was_written_is_there_in_order_and_numbered_without_a_gap(database: Database) -> None:
+    told: list[Record] = []
+    async with journal_on(database) as journal:
+        journal.folds.append(told.append)
+        for place in range(300):
+            journal.write(OTHER if place % 3 == 0 else DEMO, gone(place))
+            if place % 50 == 0:
+                await journal.durable()
+                assert len(told) == place + 1
+    for company, count in ((DEMO, 200), (OTHER, 100)):
+        found = await entries(database, company)
+        assert [record.seq for record in found] == list(range(1, count + 1))
+        assert found == [record for record in told if record.company == company]
+
+
+async def test_numbers_go_on_after_a_restart(database: Database) -> None:
+    for _ in range(3):
+        async with journal_on(database) as journal:
+            journal.write(DEMO, gone())
+            journal.write(DEMO, gone())
+    assert [record.seq for record in await entries(database)] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_entries_that_nobody_waits_for_are_durable_soon(database: Database) -> None:
+    async with journal_on(database) as journal:
+        journal.write(DEMO, gone())
+        with trio.fail_after(2):
+            while journal.last_seq(DEMO) == 0:  # noqa: ASYNC110 - nobody tells of it
+                await trio.sleep(0.002)
+        assert len(await entries(database)) == 1
+
+
+async def test_nothing_is_told_before_it_is_durable(database: Database) -> None:
+    def count() -> int | None:
+        query = sa.select(sa.func.count()).select_from(JOURNAL)
+        return database.read_now(lambda connection: connection.scalar(query))
+
+    seen: list[bool] = []
+    async with journal_on(database) as journal:
+        journal.folds.append(lambda record: seen.append((count() or 0) >= record.seq))
+        for _ in range(20):
+            journal.write(DEMO, gone())
+        assert count() == 0
+        await journal.durable()
+    assert seen == [True] * 20
+
+
+async def test_call_records_are_the_fold_of_the_journal(database: Database) -> None:
+    fold, kept = CallRecords(), {}
+    async with journal_on(database) as journal:
+
+        def told(record: Record) -> None:
+            if (changed := fold.apply(record)) is not None:
+                kept[changed.call] = changed
+
+        journal.folds.append(told)
+        for place, record in enumerate(day(1, 60)):
+            journal.write(DEMO, record.entry)
+            if place % 7 == 0:
+                await journal.durable()
+    history = History(database)
+    found = await history.records(DEMO, before=None, limit=1000)
+    assert len(found) == 60
+    assert {record.call: record for record in found} == kept
+    for person in ("anna", "boris", "olga"):
+        mine = await history.records(DEMO, before=None, limit=1000, person=PersonId(person))
+        assert {r.call for r in mine} == {r.call for r in kept.values() if person in r.people}
+    assert await history.record(DEMO, found[3].call) == found[3]
+    assert await history.record(OTHER, found[3].call) is None
+
+
+async def test_pages_of_records_meet_without_gap_or_overlap(database: Database) -> None:
+    async with journal_on(database) as journal:
+        for record in day(2, 50):
+            journal.write(DEMO, record.entry)
+    history = History(database)
+    whole = await history.records(DEMO, before=None, limit=1000)
+    assert [r.started_at for r in whole] == sorted((r.started_at for r in whole), reverse=True)
+    for filters in (
+        {},
+        {"direction": Direction.INBOUND},
+        {"person": PersonId("anna")},
+        {"number": "+74951234500"},
+    ):
+        everything = await history.records(DEMO, before=None, limit=1000, **filters)
+        pages, before = [], None
+        while page := await history.records(DEMO, before=before, limit=7, **filters):
+            pages += page
+            before = (page[-1].started_at, page[-1].call)
+        assert pages == everything
+        assert everything
+    first, last = whole[-1].started_at, whole[0].started_at
+    middle = first + (last - first) / 2
+    early = await history.records(DEMO, before=None, limit=1000, until=middle)
+    late = await history.records(DEMO, before=None, limit=1000, since=middle)
+    assert late + early == whole
+
+
+async def test_while_the_disk_is_full_entries_wait_and_calls_are_refused(database: Database) -> None:
+    told: list[Record] = []
+    async with journal_on(database) as journal:
+        journal.folds.append(told.append)
+        journal.write(DEMO, gone())
+        await journal.durable()
+        limit = _page_limit(journal)
+        limit(1)
+        for place in range(3000):
+            journal.write(DEMO, gone(place))
+        with trio.fail_after(5):
+            while journal.accepting:  # noqa: ASYNC110 - nobody tells of it
+                await trio.sleep(0.01)
+        assert "full" in (journal.fault or "")
+        told_before = len(told)
+        with trio.move_on_after(0.3) as waited:
+            await journal.durable()
+        assert waited.cancelled_caught
+        assert len(told) == told_before
+        journal.write(DEMO, gone())
+        limit(1_000_000)
+        with trio.fail_after(5):
+            await journal.durable()
+        assert journal.accepting
+    found = await entries(database)
+    assert [record.seq for record in found] == list(range(1, 3003))
+    assert found == told
+    with sqlite3.connect(database.path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+async def test_above_the_spool_only_calls_are_remembered_and_numbers_have_no_gap(database: Database) -> None:
+    call = CallId("c")
+    async with journal_on(database, spool=10) as journal:
+        for place in range(20):
+            journal.write(DEMO, gone(place))
+        journal.write(DEMO, CallArrived(call, LegId(1), Direction.INBOUND, Who(), "101"))
+        journal.write(DEMO, CallAnswered(call, LegId(2), Who(), 1))
+        journal.write(DEMO, CallEnded(call, EndCause.CALLER_HUNG_UP, 1, 2))
+        assert journal.lost == 10
+    found = await entries(database)
+    assert [record.seq for record in found] == list(range(1, 14))
+    assert isinstance(found[-1].entry, CallEnded)
+
+
+async def test_a_fold_that_crashes_harms_nobody(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[Record] = []
+
+    def crash(record: Record) -> None:
+        raise RuntimeError("fold")
+
+    async with journal_on(database) as journal:
+        journal.folds += [crash, told.append]
+        journal.write(DEMO, gone())
+        await journal.durable()
+        assert len(told) == 1
+    assert "fold_crashed" in capsys.readouterr().out
+
+
+async def test_a_follower_is_told_everything_from_its_beginning_on(database: Database) -> None:
+    async with journal_on(database) as journal:
+        journal.write(DEMO, gone())
+        await journal.durable()
+        with journal.followers.follow(DEMO, journal.last_seq(DEMO)) as following:
+            for place in range(100):
+                journal.write(DEMO, gone(place))
+                journal.write(OTHER, gone(place))
+            await journal.durable()
+            assert following.last_seq == 1
+            assert [(await anext(following)).seq for _ in range(100)] == list(range(2, 102))
+            assert following.waiting() == 0
+
+
+async def test_a_slow_follower_is_let_go_and_can_resume(database: Database) -> None:
+    async with journal_on(database) as journal:
+        journal.followers.buffer, journal.followers.most = 5, 1
+        with journal.followers.follow(DEMO, 0) as following:
+            with pytest.raises(StateConflict), journal.followers.follow(DEMO, 0):
+                pass
+            for place in range(20):
+                journal.write(DEMO, gone(place))
+            await journal.durable()
+            seen = [(await anext(following)).seq for _ in range(5)]
+            with pytest.raises(SlowConsumer):
+                await anext(following)
+            assert journal.followers.slow == 1
+        rest = await History(database).entries_after(DEMO, seen[-1], 1000)
+        assert [*seen, *(record.seq for record in rest)] == list(range(1, 21))
+
+
+async def test_being_cancelled_loses_nothing(database: Database) -> None:
+    with trio.CancelScope() as scope:
+        async with journal_on(database) as journal:
+            try:
+                journal.write(DEMO, gone(1))
+                scope.cancel()
+                await trio.sleep_forever()
+            finally:
+                journal.write(DEMO, gone(2))
+    assert len(await entries(database)) == 2
+
+
+def _page_limit(journal: SqlJournal) -> Callable[[int], None]:
+    def limit(pages: int) -> None:
+        with journal.writer.lock:
+            journal.writer.connection.execute(f"PRAGMA max_page_count={pages}")
+
+    return limit
