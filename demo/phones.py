@@ -31,7 +31,10 @@ REGISTERED_WITHIN_S = 20.0
 async def run(arguments: argparse.Namespace, rng: random.Random) -> None:
     """Register everybody, then call and answer until cancelled."""
     company = yaml.safe_load(arguments.company.read_text(encoding="utf-8"))
-    async with open_people(company, arguments.exchange) as people, open_carrier(company, arguments) as carrier:
+    async with (
+        open_people(company, arguments.exchange) as people,
+        open_carrier(company, arguments) as carrier,
+    ):
         with trio.move_on_after(REGISTERED_WITHIN_S):
             async with trio.open_nursery() as nursery:
                 for phone in people:

@@ -56,7 +56,9 @@ class Traffic:
                 number, name = rng.choice(CUSTOMERS)
                 await stay_on(self.carrier.call(rng.choice(self.numbers), name, number), self.manners)
             elif idle := [phone for phone in self.phones if phone.is_registered and phone.is_free]:
-                number = rng.choice(CUSTOMERS)[0] if rng.random() < TO_OUTSIDE else rng.choice(self.extensions)
+                number = (
+                    rng.choice(CUSTOMERS)[0] if rng.random() < TO_OUTSIDE else rng.choice(self.extensions)
+                )
                 await stay_on(rng.choice(idle).call(number), self.manners)
         finally:
             room.release_on_behalf_of(ticket)

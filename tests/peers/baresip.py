@@ -130,7 +130,10 @@ async def open_baresip(
     control_port = _write_folder(folder, account, tone_hz)
     async with running(["baresip", "-f", folder, "-v"]) as program:
         await program.printed(lambda output: "baresip is ready" in output)
-        async with await trio.open_tcp_stream("127.0.0.1", control_port) as control, trio.open_nursery() as nursery:
+        async with (
+            await trio.open_tcp_stream("127.0.0.1", control_port) as control,
+            trio.open_nursery() as nursery,
+        ):
             phone = Baresip(program, control, folder, domain)
             nursery.start_soon(phone.listen)
             yield phone

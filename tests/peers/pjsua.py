@@ -84,6 +84,7 @@ async def open_pjsua(
     transport: str = "udp",
     codec: str = "PCMA",
     auto_answer: bool = True,
+    address: str = "127.0.0.1",
     port: int | None = None,
 ) -> AsyncIterator[Pjsua]:
     """Start pjsua2 with one account that says `tone_hz` in each call; without a password it registers nowhere."""
@@ -92,7 +93,7 @@ async def open_pjsua(
     tone = _write_tone(folder, tone_hz)
     command: list[str | Path] = [
         sys.executable,
-    PHONE,
+        PHONE,
         "--user",
         user,
         "--domain",
@@ -103,6 +104,7 @@ async def open_pjsua(
         codec,
     ]
     command += ["--password", password, "--port", str(chosen), "--proxy-port", str(proxy_port)]
+    command += ["--address", address]
     command += ["--play", tone, "--record", heard]
     async with running(command + ["--auto-answer"] * auto_answer) as program:
         phone = Pjsua(program, heard, domain, chosen)

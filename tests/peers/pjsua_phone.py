@@ -71,7 +71,7 @@ def main() -> None:
     settings.logConfig.level = settings.logConfig.consoleLevel = 1
     endpoint.libInit(settings)
     transport = pj.TransportConfig()
-    transport.port, transport.boundAddress = arguments.port, "127.0.0.1"
+    transport.port, transport.boundAddress = arguments.port, arguments.address
     kind = pj.PJSIP_TRANSPORT_TCP if arguments.transport == "tcp" else pj.PJSIP_TRANSPORT_UDP
     endpoint.transportCreate(kind, transport)
     endpoint.audDevManager().setNullDev()
@@ -123,7 +123,7 @@ def account_settings(arguments: argparse.Namespace) -> Any:
             pj.AuthCredInfo("digest", "*", arguments.user, 0, arguments.password)
         )
         settings.sipConfig.proxies.append(proxy)
-    settings.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
+    settings.mediaConfig.transportConfig.boundAddress = arguments.address
     settings.mediaConfig.transportConfig.port = 30000
     settings.mediaConfig.transportConfig.portRange = 9000
     return settings
@@ -133,6 +133,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for name in ("user", "password", "domain", "transport", "codec", "play", "record"):
         parser.add_argument(f"--{name}", required=name != "password", default="")
+    parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--proxy-port", type=int, required=True)
     parser.add_argument("--auto-answer", action="store_true")
