@@ -78,11 +78,11 @@ class Seeker:
     async def hear_out(self, end: End) -> Ending:
         """Play the terminal: nobody ends in silence. One who cannot hear is told that nobody is there (480)."""
         story = self.story
-        if end.sought:
-            story.tell(TerminalReached(story.id, end.prompt))
         if not self.is_answered and not self.can_hear:
             story.call.reject(480)
             return Ending(EndCause.NOT_REACHED, 480)
+        if end.sought:
+            story.tell(TerminalReached(story.id, end.prompt))
         await self.listen(end.prompt)
         if self.leg is not None and self.leg.end is not None:
             return left(self.leg, self.leaves)

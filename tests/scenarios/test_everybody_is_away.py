@@ -81,6 +81,7 @@ async def test_a_caller_who_cannot_hear_prompts_is_told_that_nobody_is_there(
         caller = office.call(NUMBER, device=None, can_hear=False)
         await office.all_over()
     assert caller.rejected_with == 480
+    assert office.journal.of(TerminalReached) == []
     assert office.only(CallEnded).cause is EndCause.NOT_REACHED
 
 
