@@ -8,13 +8,38 @@ use super::{CallerId, Flow, Incoming, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Codec, SessionDescription};
-use crate::wire::{Address, HeaderName, Request, Uri, display_text};
+use crate::wire::{Address, HeaderName, Request, Uri, Via, display_text};
 
 /// Where the caller wants requests, and what it offers; or how to refuse it.
 pub(super) fn read_invite(request: &Request) -> Result<(String, SessionDescription), Refusal> {
     let no_contact = || (HeaderName::Warning, "399 tandem \"no Contact\"".to_owned());
-    let target = dialog::contact_of(&request.headers).ok_or_else(|| (400, vec![no_contact()]))?;
+    let target = dialog::contact_of(&request.headers).or_else(|| from_of_rfc_2543(request));
+    let target = target.ok_or_else(|| (400, vec![no_contact()]))?;
+    if !takes_sdp(request) {
+        return Err((406, vec![(HeaderName::Accept, "application/sdp".to_owned())]));
+    }
     Ok((target, read_offer(request)?))
+}
+
+/// Where RFC 2543 sends requests to who names no Contact; its callers are known by a Via without our kind of branch.
+fn from_of_rfc_2543(request: &Request) -> Option<String> {
+    let top = request.headers.values(&HeaderName::Via).next()?;
+    if Via::parse(&top)?.branch().is_some() {
+        return None;
+    }
+    let from = Address::parse(request.headers.line(&HeaderName::From)?)?;
+    from.parsed_uri().map(|_| from.uri.to_owned())
+}
+
+/// Whether an answer may be written as a session description (RFC 3261 §20.1: no Accept means that).
+fn takes_sdp(request: &Request) -> bool {
+    let mut lines = request.headers.lines(&HeaderName::Accept).peekable();
+    let is_wide = |range: &str| {
+        let range = range.split(';').next().unwrap_or("").trim();
+        ["application/sdp", "application/*", "*/*"].iter().any(|w| range.eq_ignore_ascii_case(w))
+    };
+    lines.peek().is_none_or(|first| first.is_empty())
+        || lines.any(|line| String::from_utf8_lossy(line).split(',').any(is_wide))
 }
 
 fn read_offer(request: &Request) -> Result<SessionDescription, Refusal> {
