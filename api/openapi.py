@@ -1,0 +1,55 @@
+"""The OpenAPI 3.1 document: FastAPI's, with our errors in place of its own and our conventions spelled out."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.problems import CODES, MEDIA_TYPE, ProblemBody
+
+
+def build_openapi(app: FastAPI) -> dict[str, Any]:
+    """The document; built once."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+    )
+    schemas = document["components"]["schemas"]
+    for gone in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(gone, None)
+    problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs", {}))
+    problem["properties"]["code"]["enum"] = sorted(CODES)
+    schemas["Problem"] = problem
+    document["components"]["responses"] = {"Problem": _PROBLEM}
+    for operation in _operations(document):
+        operation["responses"].pop("422", None)
+        operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
+        for name in REQUIRED_HEADERS.get(operation["operationId"], ()):
+            for parameter in operation["parameters"]:
+                if parameter["name"] == name:
+                    parameter["required"] = True
+    app.openapi_schema = document
+    return document
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+_PROBLEM: Final = {
+    "description": "Anything that went wrong (RFC 9457)",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+REQUIRED_HEADERS: Final = {
+    "originateCall": ("idempotency-key",),
+    "transferCall": ("idempotency-key",),
+    "createKey": ("idempotency-key",),
+}
+"""Required by us, though not by FastAPI, whose error for a missing one would be another than ours."""

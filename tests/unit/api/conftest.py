@@ -1,0 +1,93 @@
+"""A fake exchange with two companies and a client for it."""
+
+from collections.abc import AsyncIterator
+from functools import cache
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.counters import HttpCounters
+from api.envelopes import Envelopes
+from api.routers.events import Streams
+from api.security import Buckets
+from orchestrator.app import Exchange
+from orchestrator.cli.logs import set_up_logs
+from orchestrator.model.access import SCOPES
+from orchestrator.model.identifiers import CompanyId
+from tests.unit.api.fake_exchange import FakeExchange
+
+DEMO, OTHER = CompanyId("demo"), CompanyId("other")
+
+
+def company(id: str, extension: str = "101") -> dict[str, Any]:
+    return {
+        "company": id,
+        "name": id.title(),
+        "domain": f"{id}.example",
+        "language": "ru",
+        "terminal": {"announcement": "unavailable"},
+        "outside": {"trunk": "carrier", "prefixes": ["+7"]},
+        "sites": [{"id": "moscow", "name": "Москва"}],
+        "trunks": [{"id": "carrier", "host": f"{id}.carrier.example", "caller_number": "+74951234500"}],
+        "people": [
+            {
+                "id": "anna",
+                "name": "Анна Иванова",
+                "extension": extension,
+                "site": "moscow",
+                "devices": [
+                    {"id": f"{id}-desk", "kind": "desk", "password": "geheim"},
+                    {"id": f"{id}-mobile", "kind": "mobile", "number": "+79161234567"},
+                ],
+                "next": {"no_answer": {"person": "boris"}},
+            },
+            {"id": "boris", "name": "Борис", "extension": "102"},
+        ],
+        "numbers": [{"number": "+74951234501", "to": {"person": "anna"}}],
+    }
+
+
+@pytest.fixture
+async def fake() -> FakeExchange:
+    exchange = FakeExchange()
+    await exchange.apply(company("demo"), by="test")
+    await exchange.apply(company("other"), by="test")
+    return exchange
+
+
+@cache
+def built() -> tuple[FastAPI, HttpCounters]:
+    http = HttpCounters()
+    return create_app(cast(Exchange, FakeExchange()), http), http
+
+
+@pytest.fixture
+async def app(fake: FakeExchange) -> FastAPI:
+    """Built once, since building takes long; each test has its own exchange behind it."""
+    app, http = built()
+    app.state.exchange = fake
+    app.state.buckets = Buckets()
+    app.state.envelopes = Envelopes()
+    app.state.streams = Streams(http)
+    return app
+
+
+@pytest.fixture
+async def key(fake: FakeExchange) -> str:
+    return (await fake.create_key(company=DEMO, name="test", scopes=SCOPES))[1]
+
+
+@pytest.fixture
+async def client(app: FastAPI, key: str) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_logs() -> None:
+    set_up_logs("critical")
