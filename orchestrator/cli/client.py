@@ -1,0 +1,129 @@
+"""The HTTP API of a running exchange, as commands use it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from attrs import field, frozen
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+TIMEOUT_S = 30.0
+PAGE = 200
+
+Url = Annotated[str, typer.Option("--url", envvar="TANDEM_URL", help="Where the exchange serves HTTP.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key", envvar="TANDEM_KEY", help="API key; otherwise the operator's key in the data folder."
+    ),
+]
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="TANDEM_DATA_DIR", help="Folder with operator.key.")
+]
+CompanyName = Annotated[
+    str | None, typer.Option("--company", help="Which company; not needed where there is one.")
+]
+
+
+class ApiError(Exception):
+    """The exchange refused or was not reached; the text says what to do."""
+
+
+@frozen
+class Client:
+    """Speaks to one exchange with one key."""
+
+    url: str
+    key: str = field(repr=False)
+    company: str | None = None
+
+    @classmethod
+    def open(cls, url: str, key: str | None, data_dir: Path, company: str | None = None) -> "Client":
+        """Find the key. Raises `ApiError` saying where it was looked for."""
+        if key is None:
+            path = data_dir / "operator.key"
+            try:
+                key = path.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ApiError(
+                    f"no API key: give --key or TANDEM_KEY, or --data-dir with operator.key ({path}: {error.strerror})"
+                ) from error
+        return cls(url.rstrip("/"), key, company)
+
+    def get(self, path: str, **query: object) -> Any:
+        """The answer's JSON."""
+        return self._request("GET", path, query=query)
+
+    def pages(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
+        """All items of a list, page by page."""
+        cursor = None
+        while True:
+            page = self.get(path, limit=PAGE, cursor=cursor, **query)
+            yield from page["items"]
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def post(
+        self, path: str, body: object = None, *, idempotency_key: str | None = None, **query: object
+    ) -> Any:
+        """Send JSON, or text as YAML; the answer's JSON."""
+        return self._request("POST", path, body, query, idempotency_key)
+
+    def delete(self, path: str) -> None:
+        """Remove something."""
+        self._request("DELETE", path)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        query: dict[str, object] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        content: dict[str, Any] = {}
+        if isinstance(body, str):
+            content["content"] = body.encode()
+            headers["Content-Type"] = "application/yaml"
+        elif body is not None:
+            content["json"] = body
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        params = {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in {**(query or {}), "company": self.company}.items()
+            if value is not None
+        }
+        try:
+            answer = httpx.request(
+                method,
+                f"{self.url}/api/v1{path}",
+                params=params,
+                headers=headers,
+                timeout=TIMEOUT_S,
+                **content,
+            )
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ApiError(
+                f"no exchange answers at {self.url} ({error or type(error).__name__}); start one with: tandem serve"
+            ) from error
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise ApiError(_refusal(answer))
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """A problem (RFC 9457) in lines: each wrong thing with its place."""
+    try:
+        problem = answer.json()
+        head = problem.get("detail") or problem.get("title") or answer.reason_phrase
+        wrong = [f"{item['pointer']}: {item['detail']}" for item in problem.get("errors", ())]
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return f"HTTP {answer.status_code} {answer.reason_phrase}"
+    if answer.status_code == 401:
+        head = "the API key is not accepted; give another with --key or TANDEM_KEY"
+    return "\n  ".join([head, *wrong])

@@ -1,0 +1,151 @@
+"""`tandem serve`: the exchange and its HTTP API in one trio run."""
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import trio
+import typer
+import yaml
+
+from api.app import create_app
+from api.counters import HttpCounters
+from api.server import serve_http
+from orchestrator.app import Exchange, open_exchange
+from orchestrator.cli.logs import set_up_logs
+from orchestrator.model.errors import ConfigError, Problem, ResourceError
+from orchestrator.settings import Settings
+
+
+def serve(
+    data_dir: Annotated[Path | None, typer.Option(help="Database, keys, own prompts.")] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="sqlite:///path; default: tandem.db in the data folder.")
+    ] = None,
+    sip_listen: Annotated[
+        list[str] | None, typer.Option(help="udp:ADDRESS:PORT or tcp:ADDRESS:PORT; may be repeated.")
+    ] = None,
+    http_listen: Annotated[
+        str | None, typer.Option(help="ADDRESS:PORT of the API and the live page.")
+    ] = None,
+    media_address: Annotated[str | None, typer.Option(help="Address that RTP is bound to.")] = None,
+    media_ports: Annotated[str | None, typer.Option(help="RTP ports, FIRST-LAST.")] = None,
+    advertised_address: Annotated[
+        str | None, typer.Option(help="What phones are told, behind a NAT.")
+    ] = None,
+    media_threads: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Threads that relay media.")
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(min=2, help="Legs at once; above it new calls get 503.")
+    ] = None,
+    company: Annotated[
+        list[Path] | None, typer.Option(help="Company document to apply at start; may be repeated.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Start the exchange. Every flag may also stand in the environment, as TANDEM_DATA_DIR and so on."""
+    settings = Settings.from_environment(
+        os.environ,
+        data_dir=data_dir,
+        database_url=database_url,
+        sip_listen=tuple(sip_listen) if sip_listen else None,
+        http_listen=http_listen,
+        media_address=media_address,
+        media_ports=_ports(media_ports),
+        advertised_address=advertised_address,
+        media_threads=media_threads,
+        max_calls=max_calls,
+    )
+    if log_level not in LOG_LEVELS:
+        raise ConfigError(
+            [Problem("--log-level", f"must be one of {', '.join(LOG_LEVELS)}, not {log_level!r}")]
+        )
+    set_up_logs(log_level)
+    documents = [read_document(path) for path in company or ()]
+    run_until_stopped(settings, documents)
+
+
+def run_until_stopped(settings: Settings, documents: list[object]) -> None:
+    """Serve until SIGINT or SIGTERM. Raises `ConfigError` and `ResourceError`, alone and not in groups."""
+
+    async def run() -> None:
+        async with open_served(settings) as (exchange, urls):
+            for document in documents:
+                await exchange.apply(document, by="command line")
+            announce(exchange, urls)
+            # What was made until now stays: collecting must not look through it again at every call.
+            gc.freeze()
+            await stopped()
+
+    try:
+        trio.run(run, strict_exception_groups=True)
+    except* (ConfigError, ResourceError) as group:
+        told: BaseException = group
+        while isinstance(told, BaseExceptionGroup):
+            told = told.exceptions[0]
+        raise told from None
+
+
+@asynccontextmanager
+async def open_served(settings: Settings) -> AsyncIterator[tuple[Exchange, list[str]]]:
+    """An exchange with its API; the URLs that it serves."""
+    async with open_exchange(settings) as exchange, trio.open_nursery() as nursery:
+        counters = HttpCounters()
+        web = create_app(exchange, counters)
+
+        async def serve_web(*, task_status: trio.TaskStatus[list[str]]) -> None:
+            try:
+                await serve_http(web, [settings.http_listen], counters, task_status=task_status)
+            except OSError as error:
+                raise ResourceError(str(error)) from error
+
+        yield exchange, await nursery.start(serve_web)
+        nursery.cancel_scope.cancel()
+
+
+def announce(exchange: Exchange, urls: list[str]) -> None:
+    """Tell the operator where everything is."""
+    url = urls[0]
+    print(f"Tandem is up. SIP: {', '.join(exchange.switch.engine.listening())}", flush=True)
+    print(f"  live page      {url}/", flush=True)
+    print(f"  API            {url}/api/v1   documentation: {url}/docs", flush=True)
+    print(f"  operator key   {exchange.settings.data_dir / 'operator.key'}", flush=True)
+    structlog.get_logger(__name__).info("exchange_up", http=urls, sip=exchange.switch.engine.listening())
+
+
+async def stopped() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            print("stopping", file=sys.stderr)
+            return
+
+
+def read_document(path: Path) -> object:
+    """A company document. Raises `ConfigError` naming file and line."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([Problem(str(path), error.strerror or str(error))]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), f"is no YAML: {' '.join(str(error).split())}")]) from error
+
+
+def _ports(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    try:
+        return int(first), int(last)
+    except ValueError as error:
+        raise ConfigError([Problem("--media-ports", f"must be FIRST-LAST, not {text!r}")]) from error
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error")

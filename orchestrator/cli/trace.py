@@ -1,0 +1,24 @@
+"""`tandem trace`: why each device rang or was skipped, in words."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from orchestrator.cli.client import DEFAULT_URL, Client, CompanyName, DataDir, Key, Url
+
+
+def trace(
+    call: Annotated[str, typer.Argument(help="The call's id, as `tandem calls` and `records` show it.")],
+    lang: Annotated[Literal["en", "ru"], typer.Option(help="Language of the sentences.")] = "en",
+    company: CompanyName = None,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    data_dir: DataDir = Path("data"),
+) -> None:
+    """Tell the story of one call."""
+    told = Client.open(url, key, data_dir, company).get(f"/calls/{call}/trace", lang=lang)
+    console = Console(highlight=False)
+    for sentence in told["sentences"]:
+        console.print(f"{sentence['after_s']:8.1f} s  {sentence['text']}", markup=False)
