@@ -118,7 +118,7 @@ async def open_baresip(
     proxy_port: int,
     tone_hz: float,
     transport: str = "udp",
-    codecs: str = "PCMA",
+    codecs: str = "PCMA/8000/1",
     auto_answer: bool = True,
 ) -> AsyncIterator[Baresip]:
     """Start baresip with one account that registers; it says `tone_hz` in each call."""

@@ -110,6 +110,8 @@ async def open_pjsua(
         phone = Pjsua(program, heard, domain, chosen)
         await program.printed(lambda output: '"ready"' in output)
         yield phone
+        await program.send("quit")
+        await program.exit_status(within_s=8)
 
 
 def _write_tone(folder: Path, hz: float) -> Path:

@@ -82,6 +82,6 @@ async def test_a_command_ends_a_call_for_both(exchange: Exchange, tmp_path: Path
 async def completed(exchange: Exchange, given: dict[str, Any]) -> None:
     """Wait until the command has done what it was asked."""
     state = await exchange.until(
-        f"commands/{given['command_id']}", lambda command: command["state"] != "pending"
+        f"commands/{given['command_id']}", lambda command: command["progress"] != "pending"
     )
-    assert state["state"] == "completed", state
+    assert state["progress"] == "completed", state

@@ -14,6 +14,8 @@ from tests.peers.raw import raw_phone
 from tests.peers.sound import HEARD_S, heard_s
 
 SCENARIOS = Path(__file__).parent / "scenarios"
+LOCATIONS_KEPT_WITHIN_S = 1.5
+"""Locations are written once a second; a phone lost by a kill in between comes back with its next register."""
 
 
 async def test_several_phones_of_one_person_are_known(exchange: Exchange, tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ async def test_a_location_outlives_the_exchange(node: Node, tmp_path: Path, viol
         ):
             await boris.registered()
             if violently:
-                await trio.sleep(0.2)
+                await trio.sleep(LOCATIONS_KEPT_WITHIN_S)
                 first.program.process.kill()
             else:
                 first.program.process.terminate()

@@ -40,7 +40,7 @@ async def test_sound_flows_both_ways(exchange: Exchange, tmp_path: Path, anna_by
     assert all(leg["media"]["packets_received"] > 50 for leg in record["legs"])
 
 
-@pytest.mark.parametrize(("codec", "name"), [("opus", "opus"), ("G722", "G722")])
+@pytest.mark.parametrize(("codec", "name"), [("opus/48000/2", "opus"), ("G722/16000/1", "G722")])
 async def test_what_both_phones_speak_is_relayed(
     exchange: Exchange, tmp_path: Path, codec: str, name: str
 ) -> None:
@@ -67,8 +67,8 @@ async def test_what_both_phones_speak_is_relayed(
 async def test_phones_with_no_codec_in_common_are_told_so(exchange: Exchange, tmp_path: Path) -> None:
     with trio.fail_after(40):
         async with (
-            baresip(exchange, tmp_path, "anna-desk", ANNA_HZ, codecs="opus") as anna,
-            baresip(exchange, tmp_path, "dmitri-desk", BORIS_HZ, codecs="PCMA") as dmitri,
+            baresip(exchange, tmp_path, "anna-desk", ANNA_HZ, codecs="opus/48000/2") as anna,
+            baresip(exchange, tmp_path, "dmitri-desk", BORIS_HZ, codecs="PCMA/8000/1") as dmitri,
         ):
             await anna.registered()
             await dmitri.registered()

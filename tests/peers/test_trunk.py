@@ -48,7 +48,7 @@ async def test_a_public_number_leads_to_its_person(node: Node, tmp_path: Path) -
             await carrier.state("DISCONNECTED")
             recording = anna.heard()
             (record,) = await exchange.records(1)
-            told = await anna.happened("CALL_INCOMING")
+            told = await anna.happened("CALL_ESTABLISHED")
     assert heard_s(recording, CUSTOMER_HZ) >= HEARD_S
     assert heard_s(carrier.heard, ANNA_HZ) >= HEARD_S
     assert CUSTOMER in told["peeruri"]
