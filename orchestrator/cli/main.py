@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import apply, calls, doctor, keys, serve, trace
+from orchestrator.cli import apply, calls, demo, doctor, keys, phone, serve, trace
 from orchestrator.cli.client import ApiError
 from orchestrator.model.errors import ConfigError, ResourceError
 
@@ -17,11 +17,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(serve.serve)
+app.command()(demo.demo)
 app.command()(apply.apply)
 app.command()(apply.export)
 app.command()(calls.calls)
 app.command()(calls.records)
 app.command()(trace.trace)
+app.command()(phone.phone)
 app.command()(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 

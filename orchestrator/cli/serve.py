@@ -4,7 +4,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
@@ -84,8 +84,13 @@ def run_until_stopped(settings: Settings, documents: list[object]) -> None:
             gc.freeze()
             await stopped()
 
+    run_alone(run)
+
+
+def run_alone(run: Callable[[], Awaitable[None]]) -> None:
+    """Run a trio program. What operator and host are to blame for is raised alone, not in groups."""
     try:
-        trio.run(run, strict_exception_groups=True)
+        trio.run(run)
     except* (ConfigError, ResourceError) as group:
         told: BaseException = group
         while isinstance(told, BaseExceptionGroup):
