@@ -3,6 +3,8 @@
 //! The programs are driven over standard input and output. A line `ports 1 2 3 …` lists UDP ports of 127.0.0.1, those
 //! of the two legs of one call side by side.
 
+pub mod stamped;
+
 use std::io::{self, BufRead as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 

@@ -5,14 +5,15 @@
 //! run SECONDS LOSS REORDER PORT…  → {"sent": …, "received": …, "p50_us": …}
 //! ```
 //! LOSS and REORDER are probabilities; what is lost is not sent and not counted as sent.
+//!
+//! The kernel stamps what arrives, and the sockets are looked at in turn: nothing here is woken up by a packet, because
+//! waking it would cost the relay that sends, as no network does.
 
 use std::io;
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
-use tandem_loadgen::{local, open, print_ports, read_line};
+use tandem_loadgen::{local, open, print_ports, read_line, stamped};
 
 fn main() -> io::Result<()> {
     let calls: usize = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(1);
@@ -34,7 +35,7 @@ fn main() -> io::Result<()> {
         for (stream, port) in streams.iter().zip(ports) {
             stream.socket.connect(local(port))?;
         }
-        let mut round = Round::new(number, &streams)?;
+        let mut round = Round::new(number, streams.len());
         round.run(&mut streams, Duration::from_secs_f64(seconds), loss, reorder)?;
         println!("{}", round.result());
     }
@@ -55,9 +56,9 @@ struct Stream {
 struct Round {
     /// Stands in its packets, so that late ones of the round before do not count.
     number: u32,
-    epoch: Instant,
-    epoll: rustix::fd::OwnedFd,
-    ready: Vec<epoll::Event>,
+    started_at: Duration,
+    /// The socket to look at next.
+    next: usize,
     sent: u64,
     received: u64,
     overtaken: u64,
@@ -72,7 +73,9 @@ impl Stream {
         let mut packet = [0xff; PACKET_LEN];
         packet[0..2].copy_from_slice(&[0x80, 0]);
         packet[8..12].copy_from_slice(&(0x5eed_0000 + number).to_be_bytes());
-        Ok(Self { socket: open()?, packet, sequence: 1, timestamp: 160, held_back: None })
+        let socket = open()?;
+        stamped::enable(&socket)?;
+        Ok(Self { socket, packet, sequence: 1, timestamp: 160, held_back: None })
     }
 
     /// The next packet, stamped with the time it is sent.
@@ -88,26 +91,19 @@ impl Stream {
 }
 
 impl Round {
-    #[expect(clippy::disallowed_methods, reason = "a load generator measures time")]
-    fn new(number: u32, streams: &[Stream]) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        for (index, stream) in streams.iter().enumerate() {
-            let data = epoll::EventData::new_u64(index as u64);
-            epoll::add(&epoll, &stream.socket, data, epoll::EventFlags::IN)?;
-        }
-        Ok(Self {
+    fn new(number: u32, streams: usize) -> Self {
+        Self {
             number,
-            epoch: Instant::now(),
-            epoll,
-            ready: Vec::with_capacity(256),
+            started_at: now(),
+            next: 0,
             sent: 0,
             received: 0,
             overtaken: 0,
-            newest: vec![None; streams.len()],
+            newest: vec![None; streams],
             foreign: 0,
             latencies_us: Vec::new(),
             random: 20_261_124,
-        })
+        }
     }
 
     fn run(
@@ -121,14 +117,14 @@ impl Round {
         let total = (length.as_nanos() / step.as_nanos()) as u32;
         let mut number = 0;
         while number < total {
-            let now = self.epoch.elapsed();
-            let due = ((now.as_nanos() / step.as_nanos()) as u32).min(total);
+            let elapsed = now().saturating_sub(self.started_at);
+            let due = ((elapsed.as_nanos() / step.as_nanos()) as u32).min(total);
             let batch = due.min(number + 32);
             while number < batch {
                 self.send(&mut streams[number as usize % streams.len()], loss, reorder);
                 number += 1;
             }
-            self.receive(streams)?;
+            self.receive(streams, streams.len() / SHARES + 1);
             if number == due {
                 std::thread::sleep(PAUSE);
             }
@@ -138,15 +134,16 @@ impl Round {
                 self.put(stream, &packet);
             }
         }
-        let end = self.epoch.elapsed() + DRAIN;
-        while self.received < self.sent && self.epoch.elapsed() < end {
-            self.receive(streams)?;
+        let end = now() + DRAIN;
+        while self.received < self.sent && now() < end {
+            self.receive(streams, streams.len());
+            std::thread::sleep(PAUSE);
         }
         Ok(())
     }
 
     fn send(&mut self, stream: &mut Stream, loss: f64, reorder: f64) {
-        let packet = stream.next(self.number, self.epoch.elapsed());
+        let packet = stream.next(self.number, now());
         if self.happens(loss) {
             return;
         }
@@ -164,38 +161,38 @@ impl Round {
         self.sent += u64::from(stream.socket.send(packet).is_ok());
     }
 
-    /// Takes what is there. It never waits for packets: waking it up would cost the relay that sends to it, as no network
-    /// does.
-    fn receive(&mut self, streams: &[Stream]) -> io::Result<()> {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
-        self.ready.clear();
-        let _ = epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&timeout))?;
-        let mut buffer = [0; 2048];
-        for event in &self.ready {
-            let index = event.data.u64() as usize;
-            let Ok(len) = streams[index].socket.recv(&mut buffer) else { continue };
-            let is_ours = len == PACKET_LEN && buffer[8..12] == streams[index ^ 1].packet[8..12];
-            if !is_ours || buffer[20..24] != self.number.to_be_bytes() {
-                self.foreign += 1;
-                continue;
+    /// Looks at the next `count` sockets.
+    fn receive(&mut self, streams: &[Stream], count: usize) {
+        for _ in 0..count {
+            self.next = (self.next + 1) % streams.len();
+            let mut buffer = [0; 256];
+            while let Ok((len, at)) = stamped::receive(&streams[self.next].socket, &mut buffer) {
+                self.take(streams, &buffer[..len], at);
             }
-            self.received += 1;
-            let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
-            let newest = self.newest[index].get_or_insert(sequence);
-            if (sequence.wrapping_sub(*newest) as i16) < 0 {
-                self.overtaken += 1;
-            } else {
-                *newest = sequence;
-            }
-            let mut stamp = [0; 8];
-            stamp.copy_from_slice(&buffer[12..20]);
-            let latency = self
-                .epoch
-                .elapsed()
-                .saturating_sub(Duration::from_nanos(u64::from_be_bytes(stamp)));
-            self.latencies_us.push(latency.as_micros() as u32);
         }
-        Ok(())
+    }
+
+    fn take(&mut self, streams: &[Stream], packet: &[u8], at: Duration) {
+        let from = &streams[self.next ^ 1].packet;
+        let is_ours = packet.len() == PACKET_LEN
+            && packet[8..12] == from[8..12]
+            && packet[20..24] == self.number.to_be_bytes();
+        if !is_ours {
+            self.foreign += 1;
+            return;
+        }
+        self.received += 1;
+        let sequence = u16::from_be_bytes([packet[2], packet[3]]);
+        let newest = self.newest[self.next].get_or_insert(sequence);
+        if (sequence.wrapping_sub(*newest) as i16) < 0 {
+            self.overtaken += 1;
+        } else {
+            *newest = sequence;
+        }
+        let mut stamp = [0; 8];
+        stamp.copy_from_slice(&packet[12..20]);
+        let latency = at.saturating_sub(Duration::from_nanos(u64::from_be_bytes(stamp)));
+        self.latencies_us.push(latency.as_micros() as u32);
     }
 
     fn result(&mut self) -> String {
@@ -227,13 +224,21 @@ impl Round {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the clock by which the kernel stamps packets")]
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 /// A header and 20 ms of G.711.
 const PACKET_LEN: usize = 172;
 
 const PACKET_TIME: Duration = Duration::from_millis(20);
 
-/// Between two looks at the sockets; latencies are as coarse as this.
+/// Between two shares of sockets.
 const PAUSE: Duration = Duration::from_micros(100);
+
+/// In so many shares all sockets are looked at, several times in a packet time.
+const SHARES: usize = 32;
 
 /// How long packets may still arrive after the last one was sent.
 const DRAIN: Duration = Duration::from_millis(1000);
