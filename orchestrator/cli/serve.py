@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -101,6 +102,9 @@ def run_alone(run: Callable[[], Awaitable[None]]) -> None:
 @asynccontextmanager
 async def open_served(settings: Settings) -> AsyncIterator[tuple[Exchange, list[str]]]:
     """An exchange with its API; the URLs that it serves."""
+    # Each leg takes two sockets; the soft limit of many systems would end at some hundred calls.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     async with open_exchange(settings) as exchange, trio.open_nursery() as nursery:
         counters = HttpCounters()
         web = create_app(exchange, counters)
