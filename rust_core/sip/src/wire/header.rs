@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::text::{is_line_safe, split_commas};
+use super::text::{is_line_safe, split_commas, trim};
 
 macro_rules! header_names {
     ($($variant:ident = $name:literal $(/ $compact:literal)?),+ $(,)?) => {
@@ -133,7 +133,7 @@ impl Headers {
     }
 
     /// Appends a field. In the value, bytes that would end the line and control characters become spaces; left out,
-    /// they would take the quoted pair with them that they may stand in (RFC 3261 §25.1).
+    /// they would take the quoted pair with them that they may stand in (RFC 3261 §25.1). White space at its ends goes.
     pub fn push(&mut self, name: HeaderName, value: impl Into<Bytes>) {
         let value = value.into();
         let value = if value.iter().all(|&b| is_line_safe(b)) {
@@ -141,6 +141,7 @@ impl Headers {
         } else {
             value.iter().map(|&b| if is_line_safe(b) { b } else { b' ' }).collect()
         };
+        let value = value.slice_ref(trim(&value));
         self.0.push((name, value));
     }
 

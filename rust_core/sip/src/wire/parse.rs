@@ -116,7 +116,7 @@ impl Lines {
 fn parse_status_line(rest: &str) -> Option<(u16, String)> {
     let (status, reason) = rest.split_once(' ').unwrap_or((rest, ""));
     let status = status.parse::<u16>().ok().filter(|s| (100..700).contains(s))?;
-    Some((status, reason.to_owned()))
+    Some((status, reason.chars().filter(|c| !c.is_ascii_control()).collect()))
 }
 
 fn parse_request_line<'a>(line: &'a str, limits: &Limits) -> Result<(&'a str, &'a str), Fault> {

@@ -32,8 +32,12 @@ pub struct Uri<'a> {
 }
 
 impl<'a> Uri<'a> {
-    /// Reads an address. `None` if it is no SIP, SIPS or TEL address, or breaks their grammar beyond meaning.
+    /// Reads an address. `None` if it is no SIP, SIPS or TEL address, or breaks their grammar beyond meaning: white
+    /// space would end it in a request line.
     pub fn parse(text: &'a str) -> Option<Self> {
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return None;
+        }
         let (scheme, rest) = text.split_once(':')?;
         let scheme = match scheme {
             s if s.eq_ignore_ascii_case("sip") => Scheme::Sip,
@@ -175,6 +179,8 @@ mod tests {
             "sip:a@[::1",
             "sip:a@[zz]",
             "sip:a@x y",
+            "sip:a b@x",
+            "sip:a@x;p=\u{a0}",
             "sip:a@x:+5060",
             "sip:a@2001:db8::10",
             "sip:a@[2001:db8:::10]",
