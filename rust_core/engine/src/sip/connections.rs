@@ -24,7 +24,8 @@ pub(super) struct Connections {
     unsent_bytes: usize,
     next: u64,
     pub(super) refused: u64,
-    pub(super) broken: u64,
+    /// Those that we had enough of.
+    pub(super) dropped: u64,
 }
 
 /// What one chunk of a connection has brought.
@@ -47,7 +48,7 @@ impl Connections {
             unsent_bytes: 0,
             next: FIRST_TOKEN as u64,
             refused: 0,
-            broken: 0,
+            dropped: 0,
         }
     }
 
@@ -109,7 +110,11 @@ impl Connections {
         self.unsent_bytes = owed - before + connection.unsent_bytes();
         // Above what all may owe together, whoever does not take what is sent has to go.
         let is_too_much = self.unsent_bytes > MAX_UNSENT_IN_ALL && connection.is_stuck();
-        if is_sent && !is_too_much { Ok(()) } else { Err(Some(id)) }
+        if is_sent && !is_too_much {
+            return Ok(());
+        }
+        self.dropped += 1;
+        Err(Some(id))
     }
 
     /// The poll names this connection: writes what it takes, and queues it for reading. False if it is over.
@@ -119,9 +124,7 @@ impl Connections {
         let before = connection.unsent_bytes();
         let is_alive = connection.write(now).is_ok();
         self.unsent_bytes = self.unsent_bytes - before + connection.unsent_bytes();
-        if !is_alive {
-            self.broken += 1;
-        } else if connection.claim_turn() {
+        if is_alive && connection.claim_turn() {
             self.readable.push_back(id);
         }
         is_alive
@@ -138,7 +141,7 @@ impl Connections {
             match progress {
                 Progress::More => self.readable.push_back(id),
                 Progress::Empty => connection.yield_turn(),
-                Progress::Over => self.broken += 1,
+                Progress::Over => {}
             }
             return Some(Chunk {
                 connection: id,
@@ -152,9 +155,11 @@ impl Connections {
     }
 
     /// Those that take too long to read, to write or to say anything.
-    pub(super) fn overdue(&self, now: Instant) -> Vec<u64> {
+    pub(super) fn overdue(&mut self, now: Instant) -> Vec<u64> {
         let overdue = self.open.iter().filter(|(_, connection)| connection.is_overdue(now));
-        overdue.map(|(id, _)| *id).collect()
+        let overdue: Vec<u64> = overdue.map(|(id, _)| *id).collect();
+        self.dropped += overdue.len() as u64;
+        overdue
     }
 
     /// Closes a connection. Gives its peer if something was sent that way because it led to that peer.

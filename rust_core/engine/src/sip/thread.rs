@@ -337,7 +337,7 @@ impl SipThread {
         let own = [
             ("tcp_connections", self.connections.len() as u64),
             ("tcp_refused", self.connections.refused),
-            ("tcp_broken", self.connections.broken),
+            ("tcp_dropped", self.connections.dropped),
             ("udp_send_errors", self.send_errors),
             ("thread_panics", self.panics),
             ("tcp_unsent_bytes", self.connections.unsent_bytes() as u64),

@@ -1,0 +1,160 @@
+"""Calls between two phones through the exchange, as the engine tells of them."""
+
+import time
+from pathlib import Path
+
+import pytest
+import trio
+
+from orchestrator import _rust_core as core
+from tests.contracts.desk import Desk, call, connect, line, open_pair, register
+from tests.peers.sound import heard_s
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_both_hear_each_other_and_the_end_is_told_once_to_all(tmp_path: Path, transport: str) -> None:
+    started_ns = time.monotonic_ns()
+    async with open_pair() as (exchange, phone):
+        lines = [line(exchange, user, transport=transport) for user in ("anna", "boris")]
+        boris = (await register(exchange, phone, *lines))[1]
+        made = await connect(exchange, phone, boris)
+        assert (made.incoming.device, made.incoming.trunk, made.incoming.called) == ("anna", None, "102")
+        assert made.incoming.caller_name == "Анна"
+        assert (made.callee.caller_number, made.callee.caller_name) == ("101", "Анна")
+        phone.engine.record(made.caller, str(tmp_path / "anna.wav"), max_s=1.0)
+        phone.engine.record(made.callee.leg, str(tmp_path / "boris.wav"), max_s=1.0)
+        phone.engine.hears(made.caller, [core.Tone(440)])
+        phone.engine.hears(made.callee.leg, [core.Tone(1150)])
+        for leg in (made.caller, made.callee.leg):
+            ended = await phone.event(core.RecordingEnded, leg=leg)
+            assert ended.error is None
+            assert 1000 <= ended.recorded_ms <= 1100
+        assert heard_s(tmp_path / "anna.wav", 1150) >= 0.7
+        assert heard_s(tmp_path / "boris.wav", 440) >= 0.7
+
+        phone.engine.hang_up(made.caller)
+        end = await exchange.event(core.LegEnded, leg=made.incoming.leg)
+        assert (end.status, end.by) == (200, "peer")
+        assert end.answered_at_ns is not None
+        assert started_ns < made.incoming.at_ns < end.answered_at_ns < end.at_ns < time.monotonic_ns()
+        assert end.media is not None
+        assert end.media.codec in ("PCMA", "PCMU", "opus", "G722")
+        assert 40 <= end.media.packets_received <= 110
+        assert end.media.packets_lost == 0
+        assert end.media.mos is not None
+        assert end.media.mos > 4
+
+        exchange.engine.hang_up(made.dialled)
+        assert (await phone.event(core.LegEnded, leg=made.callee.leg)).by == "peer"
+        for desk, leg in ((exchange, made.dialled), (phone, made.caller)):
+            assert (await desk.event(core.LegEnded, leg=leg)).by == "us"
+        await settled(exchange)
+
+
+async def test_keys_reach_the_exchange_and_the_far_end_in_order() -> None:
+    async with open_pair() as (exchange, phone):
+        boris = (await register(exchange, phone, line(exchange, "anna"), line(exchange, "boris")))[1]
+        made = await connect(exchange, phone, boris)
+        phone.engine.hears(made.caller, [core.Silence()])
+        phone.engine.send_keys(made.caller, "15*#D", press_ms=60)
+        for key in "15*#D":
+            assert (await exchange.event(core.KeyPressed, leg=made.incoming.leg)).key == key
+            assert (await phone.event(core.KeyPressed, leg=made.callee.leg)).key == key
+
+
+async def test_a_prompt_is_played_once_and_reports_its_end(tmp_path: Path) -> None:
+    async with open_pair() as (exchange, phone):
+        await register(exchange, phone, line(exchange, "anna"))
+        exchange.engine.set_prompt("hello", b"\x00\x20\x00\xe0" * 2000)
+        leg = phone.leg()
+        phone.engine.dial_trunk(leg, "phones", "anna", "500", caller_number="anna")
+        incoming = await exchange.event(core.IncomingCall)
+        exchange.engine.answer(incoming.leg)
+        await exchange.event(core.LegAnswered, leg=incoming.leg)
+        exchange.engine.hears(incoming.leg, [core.Prompt("hello")])
+        played = await exchange.event(core.PlaybackEnded, leg=incoming.leg)
+        assert (played.prompt, played.played_ms) == ("hello", 500)
+
+
+async def test_a_caller_who_leaves_stops_the_ringing() -> None:
+    async with open_pair() as (exchange, phone):
+        boris = (await register(exchange, phone, line(exchange, "anna"), line(exchange, "boris")))[1]
+        made = await call(exchange, phone, boris)
+        phone.engine.hang_up(made.caller)
+        end = await exchange.event(core.LegEnded, leg=made.incoming.leg)
+        assert (end.status, end.by, end.answered_at_ns) == (487, "peer", None)
+        exchange.engine.hang_up(made.dialled)
+        end = await phone.event(core.LegEnded, leg=made.callee.leg)
+        assert (end.status, end.by) == (487, "peer")
+        assert (await exchange.event(core.LegEnded, leg=made.dialled)).status == 487
+        assert (await phone.event(core.LegEnded, leg=made.caller)).by == "us"
+        await settled(exchange)
+
+
+@pytest.mark.parametrize("status", [486, 603, 404])
+async def test_a_refusal_is_told_as_it_was_given(status: int) -> None:
+    async with open_pair() as (exchange, phone):
+        boris = (await register(exchange, phone, line(exchange, "anna"), line(exchange, "boris")))[1]
+        made = await call(exchange, phone, boris)
+        phone.engine.reject(made.callee.leg, status)
+        end = await exchange.event(core.LegEnded, leg=made.dialled)
+        assert (end.status, end.by, end.media is not None) == (status, "peer", True)
+        exchange.engine.reject(made.incoming.leg, status, "Not today")
+        end = await phone.event(core.LegEnded, leg=made.caller)
+        assert (end.status, end.reason) == (status, "Not today")
+
+
+async def test_a_leg_that_leads_nowhere_ends_at_once() -> None:
+    async with open_pair() as (exchange, _):
+        nowhere, unknown = exchange.leg(), exchange.leg()
+        exchange.engine.dial_binding(nowhere, 4711, caller_number="101")
+        exchange.engine.dial_trunk(unknown, "acme", "no such trunk", "1", caller_number="101")
+        for leg in (nowhere, unknown):
+            assert (await exchange.event(core.LegEnded, leg=leg)).status >= 400
+
+
+async def test_commands_to_legs_that_are_gone_and_numbers_used_twice_change_nothing() -> None:
+    async with open_pair() as (exchange, phone):
+        boris = (await register(exchange, phone, line(exchange, "anna"), line(exchange, "boris")))[1]
+        engine = exchange.engine
+        for gone in (1, core.FIRST_DIALLED_LEG):
+            engine.ring(gone)
+            engine.answer(gone, like=gone)
+            engine.reject(gone, 486)
+            engine.hang_up(gone)
+            engine.hears(gone, [gone])
+            engine.send_keys(gone, "1")
+            engine.record(gone, "/nonexistent/file.wav")
+            engine.stop_recording(gone)
+        made = await connect(exchange, phone, boris)
+        engine.dial_binding(made.dialled, boris.id, caller_number="101")
+        engine.answer(made.incoming.leg)
+        phone.engine.hang_up(made.caller)
+        assert (await exchange.event(core.LegEnded, leg=made.incoming.leg)).status == 200
+        assert not exchange.has(core.LegEnded)
+        assert not phone.has(core.IncomingCall)
+
+
+async def test_a_recording_that_cannot_be_written_says_why(tmp_path: Path) -> None:
+    async with open_pair() as (exchange, phone):
+        boris = (await register(exchange, phone, line(exchange, "anna"), line(exchange, "boris")))[1]
+        made = await connect(exchange, phone, boris)
+        phone.engine.hears(made.caller, [core.Silence()])
+        exchange.engine.record(made.incoming.leg, str(tmp_path / "no such folder" / "file.wav"))
+        exchange.engine.stop_recording(made.incoming.leg)
+        ended = await exchange.event(core.RecordingEnded, leg=made.incoming.leg)
+        assert ended.error
+        assert not exchange.has(core.LegEnded)
+
+
+async def settled(exchange: Desk) -> None:
+    """Every port of every leg is free again, and every leg was told to be over."""
+    await exchange.counter("sip_ended", 2)
+    with trio.fail_after(3):
+        while any(exchange.engine.counters()[name] for name in LEVELS):  # noqa: ASYNC110 - counters tell nobody
+            await trio.sleep(0.05)
+    counters = exchange.engine.counters()
+    assert counters["thread_panics"] == counters["media_panics"] == 0
+
+
+LEVELS = ("sip_legs", "media_legs", "rtp_ports_leased")
