@@ -67,7 +67,7 @@ impl Reception {
         if arrival == Arrival::Implausible {
             return arrival;
         }
-        self.received += 1;
+        self.received = self.received.saturating_add(1);
         if let Some(clock_hz) = clock_hz {
             self.measure_jitter(packet.timestamp, clock_hz, at);
         }
@@ -106,10 +106,10 @@ impl Reception {
     pub fn totals(&self) -> Totals {
         let now = self.current();
         Totals {
-            expected: self.earlier.expected + now.expected,
+            expected: self.earlier.expected.saturating_add(now.expected),
             // `received` above `expected` would hide losses elsewhere.
-            received: self.earlier.received + now.received.min(now.expected),
-            gaps: self.earlier.gaps + now.gaps,
+            received: self.earlier.received.saturating_add(now.received.min(now.expected)),
+            gaps: self.earlier.gaps.saturating_add(now.gaps),
         }
     }
 
@@ -123,7 +123,7 @@ impl Reception {
                 return Arrival::First;
             }
             1..MAX_DROPOUT => {
-                self.cycles += u16::from(sequence.0 < self.highest);
+                self.cycles = self.cycles.wrapping_add(u16::from(sequence.0 < self.highest));
                 self.gaps += u32::from(step > 1);
                 self.highest = sequence.0;
             }
@@ -227,6 +227,16 @@ mod tests {
         let arrival = reception.handle_packet(&packet(2, 500, 0), Some(8000), Duration::ZERO);
         assert_eq!((arrival, reception.ssrc()), (Arrival::First, Some(2)));
         assert_eq!(reception.totals(), Totals { expected: 4, received: 3, gaps: 1 });
+    }
+
+    #[test]
+    fn streams_that_claim_billions_of_packets_overflow_nothing() {
+        let mut reception = Reception::default();
+        for step in 0..3_000_000u32 {
+            let ssrc = step / 1_400_000;
+            reception.handle_packet(&packet(ssrc, step.wrapping_mul(2999) as u16, 0), None, Duration::ZERO);
+        }
+        assert_eq!(reception.totals().expected, u32::MAX);
     }
 
     #[test]
