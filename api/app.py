@@ -31,6 +31,7 @@ from api.routers import (
     trunks,
 )
 from api.security import Buckets, MetricsRead
+from api.streams import Streams
 from orchestrator.app import Exchange
 from orchestrator.model.errors import ConfigError, DomainError, ResourceError
 
@@ -77,7 +78,7 @@ def create_app(exchange: Exchange, http: HttpCounters | None = None) -> FastAPI:
     app.state.exchange = exchange
     app.state.buckets = Buckets()
     app.state.envelopes = Envelopes()
-    app.state.streams = events.Streams(http)
+    app.state.streams = Streams(http)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]  # FastAPI documents this way
     root = APIRouter(prefix="/api/v1")
     for noun in NOUNS:

@@ -59,7 +59,9 @@ async def principal_of(
     if len(credentials.credentials) <= MAX_KEY:
         found = await exchange.authenticate(credentials.credentials)
     if found is None:
-        raise Problem("unauthenticated", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        expired = await exchange.has_expired(credentials.credentials)
+        code = "token_expired" if expired else "unauthenticated"
+        raise Problem(code, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     buckets: Buckets = request.app.state.buckets
     request.scope["tandem.headers"] = buckets.take(found.key_id)
     if not all(found.may(scope) for scope in scopes.scopes):

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
+import trio
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -51,7 +52,7 @@ async def apply(request: Request, access: DirectoryWrite, dry_run: Yes = False) 
     if (own is not None and named != own) or access.wanted not in (None, named):
         raise Problem("not_found", "no such company")
     if dry_run:
-        plan: Plan = access.exchange.plan(document)
+        plan: Plan = await trio.to_thread.run_sync(access.exchange.plan, document)
     else:
         plan = await access.exchange.apply(document, by=access.principal.name)
     return {"company": plan.company, "changes": list(plan.changes), "applied": not dry_run}

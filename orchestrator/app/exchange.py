@@ -301,6 +301,10 @@ class Exchange:
         """Who this secret belongs to; None when it is unknown or has expired."""
         return self.api_keys.principal(secret)
 
+    async def has_expired(self, secret: str) -> bool:
+        """Whether this secret once was good, so that its owner may be told."""
+        return self.api_keys.has_expired(secret)
+
     async def keys(self) -> list[KeyView]:
         """All keys, oldest first."""
         return self.api_keys.views()

@@ -41,7 +41,8 @@ HOSTILE = {
 
 
 @pytest.fixture
-def app() -> FastAPI:
+def app(monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    monkeypatch.setattr(server, "KEEP_ALIVE_S", 1)
     app, _ = built()
     app.state.exchange = FakeExchange()
     return app

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.counters import HttpCounters
 from api.envelopes import Envelopes
-from api.routers.events import Streams
 from api.security import Buckets
+from api.streams import Streams
 from orchestrator.app import Exchange
 from orchestrator.cli.logs import set_up_logs
 from orchestrator.model.access import SCOPES

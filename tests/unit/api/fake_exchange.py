@@ -255,6 +255,9 @@ class FakeExchange:
         principal, expires_at = self.secrets.get(secret, (None, None))
         return None if expires_at is not None and expires_at <= self.now else principal
 
+    async def has_expired(self, secret: str) -> bool:
+        return secret in self.secrets and await self.authenticate(secret) is None
+
     async def keys(self) -> list[KeyView]:
         return list(self.views.values())
 
@@ -318,6 +321,9 @@ class _Subscription:
             return await self._channel.receive()
         except trio.EndOfChannel as error:
             raise SlowConsumer("fell behind") from error
+
+    def waiting(self) -> int:
+        return self._channel.statistics().current_buffer_used
 
 
 @frozen

@@ -113,7 +113,7 @@ async def test_with_an_unknown_or_expired_key(
     soon = asker.fake.now + timedelta(seconds=1)
     _, key = await asker.fake.create_key(company=DEMO, name="old", scopes=SCOPES, expires_at=soon)
     asker.fake.now += timedelta(seconds=2)
-    refused(await asker.ask(path, method, operation, key), 401, "unauthenticated")
+    refused(await asker.ask(path, method, operation, key), 401, "token_expired")
 
 
 @matrix

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from api import streams
 from api.envelopes import TYPES
-from api.routers import events
 from orchestrator.model import journal as j
 from orchestrator.model.calls import Direction, Who
 from orchestrator.model.identifiers import CallId, LegId
@@ -95,13 +95,15 @@ def test_types_are_the_contract() -> None:
     assert TYPES[j.CommandCompleted] == "command.completed"
 
 
-async def test_an_event_looks_as_promised(app: FastAPI, fake: FakeExchange, key: str) -> None:
+async def test_an_event_looks_as_promised(
+    app: FastAPI, fake: FakeExchange, key: str, autojump_clock: MockClock
+) -> None:
     reader = Reader(app, key)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reader.run)
-        await wait_all_tasks_blocked()
+        await trio.sleep(1)
         record = fake.write(DEMO, arrived())
-        await wait_all_tasks_blocked()
+        await trio.sleep(1)
         reader.gone.set()
     [(seq, kind, body)] = reader.events
     assert (seq, kind) == (record.seq, "call.arrived")
@@ -136,7 +138,7 @@ def test_a_reader_that_dies_again_and_again_misses_nothing(cuts: list[int], befo
             {"company": "demo", "name": "x", "domain": "x.example", "terminal": {"announcement": "a"}}, by="x"
         )
         app, http = built()
-        app.state.exchange, app.state.streams = fake, events.Streams(http)
+        app.state.exchange, app.state.streams = fake, streams.Streams(http)
         _, key = await fake.create_key(company=DEMO, name="x", scopes=frozenset({"events.read"}))
         seen = list(range(1, fake.last_seq(DEMO) + 1))
         for _ in range(before):
@@ -240,7 +242,7 @@ async def test_what_is_no_longer_kept_is_gone(client: httpx.AsyncClient, fake: F
 async def test_streams_are_limited(
     app: FastAPI, client: httpx.AsyncClient, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "MAX_PER_KEY", 2)
+    monkeypatch.setattr(streams, "MAX_PER_KEY", 2)
     readers = [Reader(app, key) for _ in range(2)]
     async with trio.open_nursery() as nursery:
         for reader in readers:
@@ -254,3 +256,40 @@ async def test_streams_are_limited(
     reader.gone.set()
     await reader.run()
     assert reader.status in (0, 200)
+
+
+async def test_a_revoked_key_hears_no_more(
+    app: FastAPI, fake: FakeExchange, autojump_clock: MockClock
+) -> None:
+    view, key = await fake.create_key(company=DEMO, name="x", scopes=frozenset({"events.read"}))
+    reader = Reader(app, key)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reader.run)
+        await trio.sleep(1)
+        await fake.revoke_key(view.id)
+        while not reader.ended:
+            fake.write(DEMO, arrived())
+            await trio.sleep(1)
+            assert trio.current_time() < 2 * streams.HEARTBEAT_S
+
+
+async def test_what_comes_together_is_written_together(
+    app: FastAPI, fake: FakeExchange, key: str, autojump_clock: MockClock
+) -> None:
+    reader = Reader(app, key)
+    writes = 0
+
+    async def count() -> None:
+        nonlocal writes
+        writes += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reader.run)
+        await trio.sleep(1)
+        reader.gate = count
+        for _ in range(90):
+            fake.write(DEMO, arrived())
+        await trio.sleep(1)
+        reader.gone.set()
+    assert reader.seqs == list(range(2, 92))
+    assert writes == 1
