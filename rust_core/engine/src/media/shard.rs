@@ -173,7 +173,7 @@ impl Shard {
     }
 
     /// Lets packets of a busy shard come together. Waking up for each would cost more than the packet itself; above some
-    /// 20 calls they wait for up to `GATHER`, a fortieth of their packet time.
+    /// 10 calls they wait for up to `GATHER`, a twentieth of their packet time.
     fn gather(&self) {
         let taken = self.clock.elapsed().saturating_sub(self.at);
         if let Some(rest) = GATHER.checked_sub(taken).filter(|_| !self.is_stopping) {
@@ -327,10 +327,10 @@ impl Shard {
 pub(super) const BUFFER_LEN: usize = 2048;
 
 /// Descriptors that are served between two looks at the clock.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 
 /// From one turn of a busy shard to the next, at least.
-const GATHER: Duration = Duration::from_micros(500);
+const GATHER: Duration = Duration::from_millis(1);
 
 /// What the inbox is called in the epoll set; slots are smaller.
 const WAKE: u64 = u64::MAX;
