@@ -167,7 +167,8 @@ class MediaReport:
     def packets_lost(self) -> int: ...
     @property
     def packets_discarded(self) -> int:
-        """Came from a stranger, were malformed or had an unknown payload type."""
+        """Came from a stranger, were malformed or had an unknown payload type. Once the far end is known the kernel
+        drops what strangers send, uncounted."""
     @property
     def loss_percent(self) -> float: ...
     @property
