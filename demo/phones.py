@@ -47,8 +47,9 @@ async def run(arguments: argparse.Namespace, rng: random.Random) -> None:
         async with trio.open_nursery() as nursery:
             for phone in (*people, carrier):
                 nursery.start_soon(keep_answering, phone, manners)
-            traffic = Traffic.of_company(company, people, carrier, manners)
-            await traffic.keep_going(at_once=arguments.calls, pause_s=arguments.pause)
+            if arguments.calls:
+                traffic = Traffic.of_company(company, people, carrier, manners)
+                await traffic.keep_going(at_once=arguments.calls, pause_s=arguments.pause)
 
 
 @asynccontextmanager
@@ -81,7 +82,7 @@ async def open_carrier(company: Mapping[str, Any], arguments: argparse.Namespace
     """The far end of the company's first trunk: it calls in, and answers as everybody's mobile."""
     trunk = company["trunks"][0]
     host, port = _address(arguments.exchange)
-    address = f"udp:{trunk['host']}:{trunk['port']}"
+    address = f"udp:{trunk['host']}:{arguments.carrier_port or trunk['port']}"
     async with AsyncExitStack() as stack:
         phones = await stack.enter_async_context(open_phones([address], media_address=trunk["host"]))
         _load_speech(phones)
@@ -93,7 +94,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.phones", description=main.__doc__)
     parser.add_argument("--exchange", default="127.0.0.1:5060", help="where the exchange takes SIP")
     parser.add_argument("--company", type=Path, default=COMPANY, help="the company's document")
-    parser.add_argument("--calls", type=int, default=4, help="calls at once, at most")
+    parser.add_argument(
+        "--carrier-port", type=int, help="where the carrier listens; default: as in the document"
+    )
+    parser.add_argument("--calls", type=int, default=4, help="calls at once, at most; 0: none")
     parser.add_argument("--pause", type=float, default=4.0, help="mean seconds between two calls")
     parser.add_argument("--seed", type=int, help="makes the same calls again")
     arguments = parser.parse_args()

@@ -1,80 +1,90 @@
-"""`tandem demo`: the exchange with the demo company, and its phones in a second process."""
+"""`tandem demo`: an exchange with the demo company, and its phones in a process of their own."""
 
 import os
-import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import trio
 import typer
+import yaml
 
-from orchestrator.app import Exchange
 from orchestrator.cli.logs import set_up_logs
-from orchestrator.cli.serve import announce, open_served, read_document, run_alone, stopped
+from orchestrator.cli.serve import open_served, run_alone, stopped
+from orchestrator.model.errors import ResourceError
 from orchestrator.settings import Settings
 
-COMPANY = Path(__file__).parent.parent.parent / "demo" / "company.yaml"
+PHONES_END_WITHIN_S = 6.0
 
 
 def demo(
+    data_dir: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("data/demo"),
     address: Annotated[
-        str, typer.Option(help="Address to serve on; this machine's own lets phones of the network in.")
+        str, typer.Option(help="Address to listen on; one of yours lets real phones in.")
     ] = "127.0.0.1",
-    sip_port: Annotated[int, typer.Option(min=1, max=65535)] = 5060,
-    http_port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
-    data_dir: Annotated[Path, typer.Option(help="Database and keys of the demo.")] = Path("data"),
-    phones: Annotated[
-        bool, typer.Option(help="Start the demo's phones, which keep calling each other.")
-    ] = True,
+    sip_port: Annotated[int, typer.Option(min=1, max=65535, help="UDP and TCP.")] = 5060,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="API and live page.")] = 8080,
+    carrier_port: Annotated[int, typer.Option(min=1, max=65535, help="Of the carrier at 127.0.0.2.")] = 5090,
+    calls: Annotated[int, typer.Option(min=0, max=100, help="Calls at once, at most; 0: only yours.")] = 4,
 ) -> None:
-    """Start the exchange with the demo company and a handful of phones that keep calls going; Ctrl-C ends all."""
+    """Start an exchange with the demo company and keep its phones calling. Ctrl-C ends everything."""
+    document = yaml.safe_load(resources.files("demo").joinpath("company.yaml").read_text(encoding="utf-8"))
+    document["trunks"][0]["port"] = carrier_port
+    set_up_logs("warning")
     settings = Settings.from_environment(
         os.environ,
         data_dir=data_dir,
         sip_listen=(f"udp:{address}:{sip_port}", f"tcp:{address}:{sip_port}"),
         http_listen=f"{address}:{http_port}",
         media_address=address,
+        default_realm=document["domain"],
     )
-    set_up_logs("warning")
+    # Phones on this machine find an exchange that listens everywhere on loopback.
+    at = f"{'127.0.0.1' if address == '0.0.0.0' else address}:{sip_port}"
+    phones = [sys.executable, "-m", "demo.phones", "--exchange", at]
+    phones += ["--carrier-port", str(carrier_port), "--calls", str(calls)]
 
     async def run() -> None:
-        document = read_document(COMPANY)
-        async with open_served(settings) as (exchange, urls):
+        async with open_served(settings) as (exchange, urls), trio.open_nursery() as nursery:
             await exchange.apply(document, by="demo")
-            announce(exchange, urls)
-            _tell_how_to_join(exchange, document, f"{address}:{sip_port}")
-            async with trio.open_nursery() as nursery:
-                if phones:
-                    nursery.start_soon(_run_phones, f"{address}:{sip_port}")
-                await stopped()
-                nursery.cancel_scope.cancel()
+            _announce(settings, document, urls[0], at)
+            nursery.start_soon(_keep_phones, phones)
+            await stopped()
+            nursery.cancel_scope.cancel()
 
     run_alone(run)
 
 
-async def _run_phones(exchange: str) -> None:
-    """Keep the phones' process alive as long as we are; what it says is shown."""
-    command = [sys.executable, "-m", "demo.phones", "--exchange", exchange]
-    ended = await trio.run_process(command, check=False, stdin=subprocess.DEVNULL)
-    print(f"the demo phones ended ({ended.returncode}); the exchange goes on", file=sys.stderr)
+async def _keep_phones(command: list[str]) -> None:
+    """Run the phones until cancelled. Raises `ResourceError` if they end by themselves."""
+
+    async def end(process: trio.Process) -> None:
+        process.terminate()
+        with trio.move_on_after(PHONES_END_WITHIN_S):
+            await process.wait()
+        process.kill()
+
+    done = await trio.run_process(command, check=False, deliver_cancel=end)
+    raise ResourceError(f"the demo's phones ended with status {done.returncode}")
 
 
-def _tell_how_to_join(exchange: Exchange, document: object, registrar: str) -> None:
-    if not isinstance(document, dict):
-        return
-    device = next(d for p in document["people"] if p["id"] == "guest" for d in p["devices"])
-    key = (exchange.settings.data_dir / "operator.key").read_text(encoding="utf-8").strip()
+def _announce(settings: Settings, document: dict[str, Any], url: str, at: str) -> None:
+    """What a visitor needs to look around and to call in."""
+    key = (settings.data_dir / "operator.key").read_text(encoding="utf-8").strip()
+    guest = next(person for person in document["people"] if person["id"] == "guest")["devices"][0]
     print(
         f"""
-Sign in to the live page with the operator key:
-  {key}
+Tandem is up with the company “{document["name"]}”. Ctrl-C ends it.
 
-Register your own phone (baresip, Linphone, a desk phone …):
-  registrar {registrar}   domain {document["domain"]}   user {device["id"]}   password {device["password"]}
-Then dial 101, or any other short number that the live page shows.
+  live page      {url}/
+  API            {url}/api/v1      documentation: {url}/docs
+  key            {key}
+                 (kept in {settings.data_dir}; `tandem calls --data-dir {settings.data_dir}` finds it there)
 
-Look on from another terminal:  .venv/bin/tandem calls --watch      Ctrl-C here ends everything.
+Your own phone   user {guest["id"]}, password {guest["password"]}, domain {document["domain"]},
+                 proxy {at}, UDP or TCP. It is 109; call 102, 105 or +74951234500.
+Without a phone  tandem phone call 102 --user {guest["id"]} --password {guest["password"]} --server {at}
 """,
         flush=True,
     )

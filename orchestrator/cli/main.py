@@ -23,9 +23,9 @@ app.command()(apply.export)
 app.command()(calls.calls)
 app.command()(calls.records)
 app.command()(trace.trace)
-app.command()(phone.phone)
 app.command()(doctor.doctor)
 app.add_typer(keys.app, name="keys")
+app.add_typer(phone.app, name="phone")
 
 
 def main() -> None:

@@ -1,146 +1,209 @@
-"""`tandem phone`: a test phone that registers, calls or answers, plays or records, and presses keys."""
+"""`tandem phone`: a test phone without a screen. It registers, calls, answers, plays, records and presses keys."""
 
-import sys
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import trio
 import typer
+from attrs import frozen
 
-from orchestrator.cli.serve import stopped
-from orchestrator.devices.engine.phone import Phone, PhoneAccount, PhoneCall, Phones, open_phones
+from orchestrator.devices.engine.phone import Phone, PhoneAccount, PhoneCall, open_phones
 from orchestrator.devices.wav import read_wav
-from orchestrator.model.errors import ConfigError, Problem, ResourceError
+from orchestrator.model.errors import ResourceError
 
 REGISTERED_WITHIN_S = 10.0
-TONE_HZ = 440.0
 SOUND = "sound"
 
+app = typer.Typer(
+    no_args_is_help=True, help="A test phone: register, call, answer, play or record a WAV, send keys."
+)
 
-def phone(
-    user: Annotated[str, typer.Argument(help="USER@DOMAIN, such as anna-desk@demo.tandem.example.")],
-    password: Annotated[str, typer.Option(envvar="TANDEM_PASSWORD", help="The device's password.")],
-    exchange: Annotated[str, typer.Option(help="ADDRESS:PORT of the exchange.")] = "127.0.0.1:5060",
-    transport: Annotated[str, typer.Option(help="udp or tcp.")] = "udp",
-    sha256: Annotated[bool, typer.Option(help="Answer SHA-256 challenges too.")] = False,
-    call: Annotated[
-        str | None, typer.Option(help="Number to call; without it the phone waits for calls.")
-    ] = None,
-    play: Annotated[Path | None, typer.Option(help="WAV to send (8 kHz mono); otherwise a tone.")] = None,
-    record: Annotated[Path | None, typer.Option(help="WAV to write what is heard to.")] = None,
-    keys: Annotated[str, typer.Option(help="Keys to press once talking.")] = "",
-    seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="Hang up after so long.")] = 10.0,
+User = Annotated[str, typer.Option("--user", help="User name of the device.")]
+Password = Annotated[str, typer.Option("--password", envvar="TANDEM_PHONE_PASSWORD", help="Its password.")]
+Server = Annotated[str, typer.Option("--server", help="HOST:PORT of the exchange.")]
+Domain = Annotated[str, typer.Option("--domain", help="The company's domain, as in its document.")]
+Transport = Annotated[str, typer.Option("--transport", help="udp or tcp.")]
+Play = Annotated[Path | None, typer.Option("--play", help="WAV to say: 8 kHz mono, 16 bit or G.711.")]
+Record = Annotated[Path | None, typer.Option("--record", help="Write what is heard into this WAV.")]
+Keys = Annotated[str, typer.Option("--keys", help="Keys to press once the call is up: 0-9 * # A-D.")]
+Seconds = Annotated[
+    float | None,
+    typer.Option("--for", help="Hang up after so many seconds; otherwise when the sound is over."),
+]
+
+DEMO_DOMAIN = "demo.tandem.example"
+DEMO_SERVER = "127.0.0.1:5060"
+
+
+@frozen
+class Talk:
+    """What to do in a call."""
+
+    play: bytes | None
+    record: Path | None
+    keys: str
+    for_s: float | None
+
+    @classmethod
+    def of(cls, play: Path | None, record: Path | None, keys: str, for_s: float | None) -> "Talk":
+        """Read the sound. Raises `typer.BadParameter` saying what is wrong with it."""
+        if set(keys) - set("0123456789*#ABCD"):
+            raise typer.BadParameter("keys are 0-9, *, # and A-D")
+        try:
+            return cls(read_wav(play.read_bytes()) if play else None, record, keys, for_s)
+        except (OSError, ValueError) as error:
+            raise typer.BadParameter(f"{play}: {error}") from error
+
+
+@app.command()
+def register(
+    user: User,
+    password: Password,
+    server: Server = DEMO_SERVER,
+    domain: Domain = DEMO_DOMAIN,
+    transport: Transport = "udp",
 ) -> None:
-    """Be a phone. Exits with 1 if it cannot register or its call is not answered."""
-    name, _, domain = user.partition("@")
-    host, _, port = exchange.rpartition(":")
-    if not name or not domain:
-        raise ConfigError([Problem("USER", f"must be USER@DOMAIN, not {user!r}")])
-    if not host or not port.isdecimal() or transport not in ("udp", "tcp"):
-        raise ConfigError([Problem("--exchange", f"must be ADDRESS:PORT over udp or tcp, not {exchange!r}")])
-    sound = None if play is None else _read(play)
-    account = PhoneAccount(name, domain, host, int(port), transport, password, sha256)
+    """Register, say how it went, unregister."""
 
-    async def run() -> bool:
-        local = "127.0.0.1" if host.startswith("127.") else "0.0.0.0"
-        async with open_phones([f"udp:{local}:0", f"tcp:{local}:0"], media_address=local) as phones:
-            if sound is not None:
-                phones.load(SOUND, sound)
-            own = phones.add(account)
-            if not await _register(own):
-                return False
-            if call is not None:
-                return await _talk(
-                    own.call(call), f"calling {call}", sound is not None, record, keys, seconds
-                )
-            return await _wait_for_calls(phones, own, sound is not None, record, keys, seconds)
+    async def done(phone: Phone) -> None:
+        print(f"registered as {phone.account.user}@{domain}")
 
-    try:
-        if not trio.run(run):
-            raise typer.Exit(1)
-    except* OSError as group:
-        raise ResourceError(str(group.exceptions[0])) from group
+    _run(_account(user, password, server, domain, transport), done)
 
 
-async def _register(own: Phone) -> bool:
-    with trio.move_on_after(REGISTERED_WITHIN_S):
-        async with trio.open_nursery() as nursery:
+@app.command()
+def call(
+    number: Annotated[str, typer.Argument(help="Whom to call: 102, +74951234500.")],
+    user: User,
+    password: Password,
+    server: Server = DEMO_SERVER,
+    domain: Domain = DEMO_DOMAIN,
+    transport: Transport = "udp",
+    play: Play = None,
+    record: Record = None,
+    keys: Keys = "",
+    seconds: Seconds = None,
+) -> None:
+    """Register and call somebody. Exits with 1 if nobody answers."""
+    talk = Talk.of(play, record, keys, seconds)
 
-            async def refused() -> None:
-                status = await own.refused()
-                print(
-                    f"tandem: the exchange refuses to register {own.account.user} ({status})", file=sys.stderr
-                )
-                nursery.cancel_scope.cancel()
+    async def dial(phone: Phone) -> None:
+        outgoing = phone.call(number)
+        phone.phones.load(SOUND, talk.play or b"")
+        if await outgoing.ringing() and not outgoing.picked_up.is_set():
+            print("ringing")
+        if await outgoing.answered():
+            await _talk(outgoing, talk)
+        else:
+            end = await outgoing.ended()
+            raise ResourceError(f"{number} did not answer: {end.status} {end.reason}".rstrip())
 
-            nursery.start_soon(refused)
-            await own.registered()
-            print(f"registered as {own.account.user}@{own.account.domain}", flush=True)
-            nursery.cancel_scope.cancel()
-        return own.is_registered
-    print(f"tandem: no answer from {own.account.host}:{own.account.port}", file=sys.stderr)
-    return False
-
-
-async def _wait_for_calls(
-    phones: Phones, own: Phone, has_sound: bool, record: Path | None, keys: str, seconds: float
-) -> bool:
-    """Answer one call after the other until Ctrl-C."""
-    async with trio.open_nursery() as nursery:
-
-        async def until_stopped() -> None:
-            await stopped()
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(until_stopped)
-        async for call in own.incoming:
-            caller = call.incoming
-            print(f"call from {caller.caller_name} {caller.caller_number}" if caller else "call", flush=True)
-            call.ring()
-            call.answer()
-            await _talk(call, "", has_sound, record, keys, seconds)
-    return True
+    _run(_account(user, password, server, domain, transport), dial)
 
 
-async def _talk(
-    call: PhoneCall, told: str, has_sound: bool, record: Path | None, keys: str, seconds: float
-) -> bool:
-    if told:
-        print(told, flush=True)
-    if not await call.answered():
-        end = await call.ended()
-        print(f"not answered: {end.status} {end.reason}", flush=True)
-        return False
-    print("talking", flush=True)
-    if record is not None:
-        call.record(str(record))
-    if keys:
-        call.send_keys(keys)
-    with trio.move_on_after(seconds):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_send, call, has_sound)
+@app.command()
+def answer(
+    user: User,
+    password: Password,
+    server: Server = DEMO_SERVER,
+    domain: Domain = DEMO_DOMAIN,
+    transport: Transport = "udp",
+    play: Play = None,
+    record: Record = None,
+    keys: Keys = "",
+    seconds: Seconds = None,
+    after: Annotated[float, typer.Option(help="Ring so many seconds before answering.")] = 2.0,
+) -> None:
+    """Register, wait for one call, answer it."""
+    talk = Talk.of(play, record, keys, seconds)
+
+    async def wait(phone: Phone) -> None:
+        print("waiting for a call", flush=True)
+        phone.phones.load(SOUND, talk.play or b"")
+        incoming = await phone.incoming.receive()
+        if incoming.incoming is not None:
+            print(
+                f"call from {incoming.incoming.caller_number} {incoming.incoming.caller_name}".rstrip(),
+                flush=True,
+            )
+        incoming.ring()
+        with trio.move_on_after(after):
+            await incoming.ended()
+            print("the caller gave up")
+            return
+        incoming.answer()
+        if await incoming.answered():
+            await _talk(incoming, talk)
+
+    _run(_account(user, password, server, domain, transport), wait)
+
+
+async def _talk(call: PhoneCall, talk: Talk) -> None:
+    """One conversation: say, hear and press what was asked for, then hang up."""
+    print("answered", flush=True)
+    if talk.record:
+        call.record(str(talk.record))
+    call.send_silence()
+    if talk.keys:
+        call.send_keys(talk.keys)
+    with trio.move_on_after(talk.for_s if talk.for_s is not None else float("inf")):
+        if talk.play:
+            await call.play(SOUND)
+        if not talk.play or talk.for_s is not None:
             await call.ended()
-            nursery.cancel_scope.cancel()
     call.hang_up()
     end = await call.ended()
-    media = end.media
-    heard = f"; heard {media.packets_received} packets, lost {media.packets_lost}" if media else ""
-    print(f"ended by {end.by}{heard}{f'; keys {call.keys}' if call.keys else ''}", flush=True)
-    return True
+    quality = end.media
+    print(f"ended: {end.status} {end.reason}".rstrip() + (f"; keys heard: {call.keys}" if call.keys else ""))
+    if quality is not None and quality.packets_received:
+        print(
+            f"sound: {quality.codec}, {quality.packets_received} packets received, {quality.packets_sent} sent, "
+            f"loss {quality.loss_percent:.1f} %, jitter {quality.jitter_ms:.1f} ms, MOS {quality.mos or 0:.1f}"
+        )
 
 
-async def _send(call: PhoneCall, has_sound: bool) -> None:
-    if has_sound:
-        await call.play(SOUND)
-        call.send_silence()
-    else:
-        call.send_tone(TONE_HZ)
+def _run(account: PhoneAccount, use: Callable[[Phone], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with _registered(account) as phone:
+            await use(phone)
 
-
-def _read(path: Path) -> bytes:
     try:
-        return read_wav(path.read_bytes())
+        trio.run(run)
+    except* ResourceError as group:
+        raise group.exceptions[0] from None
+    except* KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+@asynccontextmanager
+async def _registered(account: PhoneAccount) -> AsyncIterator[Phone]:
+    """A phone that the exchange knows. Raises `ResourceError` saying why it does not."""
+    ours = _own_address(account.host, account.port)
+    async with open_phones([f"udp:{ours}:0", f"tcp:{ours}:0"], media_address=ours) as phones:
+        phone = phones.add(account)
+        with trio.move_on_after(REGISTERED_WITHIN_S):
+            await phones.until(lambda: phone.is_registered or phone.status >= 300)
+        if not phone.is_registered:
+            answer = f"refused with {phone.status}" if phone.status else "no answer"
+            raise ResourceError(f"cannot register {account.user} at {account.host}:{account.port}: {answer}")
+        yield phone
+
+
+def _account(user: str, password: str, server: str, domain: str, transport: str) -> PhoneAccount:
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdecimal() or transport not in ("udp", "tcp"):
+        raise typer.BadParameter("a server is HOST:PORT, a transport udp or tcp")
+    return PhoneAccount(user, domain, host, int(port), transport, password, sha256=True)
+
+
+def _own_address(host: str, port: int) -> str:
+    """Our address on the way to the exchange."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, port))
+            return str(probe.getsockname()[0])
     except OSError as error:
-        raise ConfigError([Problem(str(path), error.strerror or str(error))]) from error
-    except ValueError as error:
-        raise ConfigError([Problem(str(path), str(error))]) from error
+        raise ResourceError(f"cannot reach {host}: {error.strerror or error}") from error

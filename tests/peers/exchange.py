@@ -106,15 +106,20 @@ async def open_exchange(node: Node, company: Mapping[str, object] | None = None)
     """Start an exchange, apply `company` if given; it is asked to stop at the end of the block."""
     async with running([TANDEM, "serve"], cwd=node.folder, env=node.environment()) as program:
         await _wait_until_open(node, program)
-        key = (node.folder / "data" / "operator.key").read_text().strip()
-        base = f"http://127.0.0.1:{node.http_port}/api/v1/"
-        async with httpx.AsyncClient(
-            base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=10, trust_env=False
-        ) as http:
-            exchange = Exchange(node, program, http)
+        async with operator(node, program) as exchange:
             if company is not None:
                 await exchange.apply(company)
             yield exchange
+
+
+@asynccontextmanager
+async def operator(node: Node, program: Program) -> AsyncIterator[Exchange]:
+    """The way into an exchange that runs already, with its operator's key."""
+    key = (node.folder / "data" / "operator.key").read_text().strip()
+    base = f"http://127.0.0.1:{node.http_port}/api/v1/"
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=10, trust_env=False) as http:
+        yield Exchange(node, program, http)
 
 
 async def _wait_until_open(node: Node, program: Program) -> None:

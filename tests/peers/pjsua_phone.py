@@ -122,7 +122,8 @@ def account_settings(arguments: argparse.Namespace) -> Any:
         settings.sipConfig.authCreds.append(
             pj.AuthCredInfo("digest", "*", arguments.user, 0, arguments.password)
         )
-        settings.sipConfig.proxies.append(proxy)
+        if arguments.proxy_port:
+            settings.sipConfig.proxies.append(proxy)
     settings.mediaConfig.transportConfig.boundAddress = arguments.address
     settings.mediaConfig.transportConfig.port = 30000
     settings.mediaConfig.transportConfig.portRange = 9000
