@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -46,6 +47,7 @@ async def open_exchange(settings: Settings, rng: random.Random | None = None) ->
     Raises `ConfigError` for what the operator got wrong, `ResourceError` for what the host lacks; then nothing
     is left running.
     """
+    sys.setswitchinterval(_SWITCH_S)
     _make_folder(settings.data_dir)
     database = await trio.to_thread.run_sync(open_database, settings.database)
     try:
@@ -246,3 +248,5 @@ async def _watch_lag(exchange: Exchange) -> None:
 
 
 _LAG_EVERY_S = 0.5
+_SWITCH_S = 0.001
+"""How long a busy thread may keep the interpreter from another: the journal's asks for it several times a commit."""

@@ -227,12 +227,21 @@ async def test_a_full_disk_refuses_new_calls_with_503(tmp_path: Path) -> None:
     with trio.fail_after(20):
         async with open_exchange(settings_for(tmp_path)) as exchange, open_phones() as phones:
             await exchange.apply(DOCUMENT, by="test")
-            anna, _ = await two_phones(phones, exchange)
-            exchange.journal.fault = "database or disk is full"
+            anna, boris = await two_phones(phones, exchange)
+            disk = exchange.journal.writer.connection
+            disk.execute("PRAGMA max_page_count=1")
+            for place in range(1000):
+                exchange.journal.write(DEMO, DeviceUnregistered(DeviceId(f"d{place}"), "expired"))
+            await until(lambda: not exchange.journal.accepting)
             assert not exchange.health().journal.ok
             assert (await anna.call("102").ended()).status == 503
             with pytest.raises(NotAccepting):
                 await exchange.originate(DEMO, caller=PersonId("anna"), to="102", by="test")
+            disk.execute("PRAGMA max_page_count=1000000")
+            await until(lambda: exchange.journal.accepting)
+            call = anna.call("102")
+            (await boris.incoming.receive()).answer()
+            assert await call.answered()
 
 
 async def test_the_first_start_leaves_a_key_for_the_operator(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def fold_of(records: list[Record]) -> dict[CallId, CallRecord]:
 async def test_a_full_disk_stops_new_calls_and_loses_nothing(tmp_path: Path) -> None:
     lines = run_on_a_small_disk(tmp_path)
     assert lines[0] == "ready"
-    assert lines[-1] == "well"
+    assert "well" in lines
     assert any(line.startswith("fault ") for line in lines)
     answered = [line.removeprefix("answered ") for line in lines if line.startswith("answered ")]
     async with open_exchange(settings_for(tmp_path)) as exchange:

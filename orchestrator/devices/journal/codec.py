@@ -1,6 +1,6 @@
 """Entries as JSON, by the name of their class."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -19,9 +19,15 @@ def kind_of(entry: Entry) -> str:
     return type(entry).__name__
 
 
-def encode_entry(entry: Entry) -> bytes:
-    """JSON. About half a microsecond."""
-    return _encode(entry)
+def encode(value: object) -> bytes:
+    """JSON of an entry, a call record, or rows with such in them. About half a microsecond an entry.
+
+    Half characters (lone surrogates), which UTF-8 has no bytes for, become question marks.
+    """
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(_whole(msgspec.to_builtins(value)))
 
 
 def decode_record(company: CompanyId, seq: int, at_us: int, kind: str, body: bytes) -> Record:
@@ -29,11 +35,23 @@ def decode_record(company: CompanyId, seq: int, at_us: int, kind: str, body: byt
     return Record(company, seq, from_us(at_us), _DECODE[kind](body))
 
 
-def encode_call_record(record: CallRecord) -> bytes:
-    """JSON."""
-    return _encode(record)
-
-
 def decode_call_record(body: bytes) -> CallRecord:
     """The record as it was kept."""
     return _DECODE_RECORD(body)
+
+
+def whole(text: str) -> str:
+    """Text that UTF-8 has bytes for."""
+    return text.encode(errors="replace").decode()
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case str():
+            return whole(value)
+        case dict():
+            return {_whole(key): _whole(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_whole(inner) for inner in value]
+        case _:
+            return value

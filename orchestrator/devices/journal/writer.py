@@ -1,7 +1,8 @@
 """The journal's thread: one connection, one transaction a batch, call records in the same transaction.
 
-SQLite's driver gives the GIL up and asks for it back at every statement, and may wait for milliseconds each time
-while Python is busy elsewhere. So many rows go into one statement.
+SQLite's driver gives the GIL up and asks for it back at every step of a statement, and waits for the interpreter's
+switch interval each time while Python is busy elsewhere. So many rows go into one statement, and the interval is
+made short by whoever starts the exchange.
 """
 
 import queue
@@ -14,7 +15,7 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from orchestrator.devices.journal.codec import encode_call_record, encode_entry, kind_of
+from orchestrator.devices.journal.codec import encode, kind_of, whole
 from orchestrator.devices.store.times import to_us
 from orchestrator.model.identifiers import CallId
 from orchestrator.model.journal import Record
@@ -29,6 +30,7 @@ class Batch:
     now_us: int
     """Stamped as the moment at which the exchange was last alive."""
     rows: "list[list[Row]] | None" = None
+    """Of the journal, the call records and their parties."""
 
 
 Row = tuple[Any, ...]
@@ -41,6 +43,7 @@ class Writer:
     connection: sqlite3.Connection
     lock: threading.Lock
     calls: CallRecords = field(factory=CallRecords)
+    _alive_at_us: int = 0
     _jobs: "queue.SimpleQueue[Callable[[], None] | None]" = field(factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
 
@@ -83,19 +86,23 @@ class Writer:
         if batch.rows is None:
             batch.rows = self._rows(batch.records)
         entries, calls, parties = batch.rows
+        stamped = abs(batch.now_us - self._alive_at_us) >= _ALIVE_EVERY_US
         with self.lock:
+            execute = self.connection.execute
             try:
-                execute = self.connection.execute
                 execute("BEGIN IMMEDIATE")
                 _insert(execute, _INTO_JOURNAL, "", entries)
                 _insert(execute, _INTO_RECORDS, _RECORD_CHANGES, calls)
                 _insert(execute, _INTO_PARTIES, "", parties)
-                execute(_ALIVE, (batch.now_us,))
+                if stamped:
+                    execute(_ALIVE, (batch.now_us,))
                 execute("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
+                    execute("ROLLBACK")
                 raise
+        if stamped:
+            self._alive_at_us = batch.now_us
 
     def _rows(self, records: Sequence[Record]) -> list[list[Row]]:
         entries: list[Row] = []
@@ -105,7 +112,7 @@ class Writer:
             entry = record.entry
             call = getattr(entry, "call", None)
             entries.append(
-                (record.company, record.seq, to_us(record.at), kind_of(entry), call, encode_entry(entry))
+                (record.company, record.seq, to_us(record.at), kind_of(entry), call, encode(entry))
             )
             if (changed := apply(record)) is not None:
                 kept[changed.call] = changed
@@ -124,7 +131,7 @@ def _record_row(record: CallRecord) -> Row:
         to_us(record.started_at),
         None if ended_at is None else to_us(ended_at),
         record.direction.value,
-        encode_call_record(record),
+        encode(record),
     )
 
 
@@ -133,16 +140,16 @@ def _party_rows(record: CallRecord) -> list[Row]:
     answered_by = record.answered_by
     numbers = (record.caller.number, record.called, record.number, answered_by and answered_by.number)
     parties = dict.fromkeys(f"person:{person}" for person in record.people)
-    parties |= dict.fromkeys(f"number:{number}"[:80] for number in numbers if number)
+    parties |= dict.fromkeys(whole(f"number:{number}"[:80]) for number in numbers if number)
     started_at_us = to_us(record.started_at)
     return [(record.company, party, started_at_us, record.call) for party in parties]
 
 
 def _insert(execute: Callable[..., Any], into: str, conflict: str, rows: list[Row]) -> None:
-    """Insert in statements of 64, 16, 4 and 1 rows, so that few are needed and few are to be compiled."""
+    """Insert in statements of 256, 64, 16, 4 and 1 rows, so that few are needed and few are to be compiled."""
     at = 0
     while at < len(rows):
-        size = next(size for size in (64, 16, 4, 1) if size <= len(rows) - at)
+        size = next(size for size in (256, 64, 16, 4, 1) if size <= len(rows) - at)
         chunk = rows[at : at + size]
         values = ",".join([f"({','.join('?' * len(chunk[0]))})"] * size)
         execute(f"{into} VALUES {values} {conflict}", tuple(chain.from_iterable(chunk)))
@@ -154,3 +161,4 @@ _INTO_RECORDS = "INSERT INTO call_records (company, call, started_at_us, ended_a
 _RECORD_CHANGES = "ON CONFLICT DO UPDATE SET ended_at_us = excluded.ended_at_us, body = excluded.body"
 _INTO_PARTIES = "INSERT OR IGNORE INTO call_parties (company, party, started_at_us, call)"
 _ALIVE = "INSERT INTO node (id, alive_at_us) VALUES (1, ?) ON CONFLICT DO UPDATE SET alive_at_us = excluded.alive_at_us"
+_ALIVE_EVERY_US = 500_000

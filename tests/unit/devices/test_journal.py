@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import sqlalchemy as sa
+import structlog
 import trio
 
 from orchestrator.devices.clock import SystemClock
@@ -184,20 +185,36 @@ async def test_above_the_spool_only_calls_are_remembered_and_numbers_have_no_gap
     assert isinstance(found[-1].entry, CallEnded)
 
 
-async def test_a_fold_that_crashes_harms_nobody(
-    database: Database, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(
+    "text", ["\ud800", "a\0b", '"],["', "'; DROP TABLE journal; --", "Ёлка 🌲", "\u2028"]
+)
+async def test_hostile_text_is_only_text(database: Database, text: str) -> None:
+    call = CallId("c")
+    async with journal_on(database) as journal:
+        caller = Who(number=text, name=text)
+        journal.write(DEMO, CallArrived(call, LegId(2**62 + 1), Direction.INBOUND, caller, text))
+        journal.write(DEMO, CallEnded(call, EndCause.ABANDONED, 1, 0, detail=text))
+    arrived = (await entries(database))[0].entry
+    assert isinstance(arrived, CallArrived)
+    assert arrived.caller.name == arrived.called == text.replace("\ud800", "?")
+    assert arrived.leg == 2**62 + 1
+    [record] = await History(database).records(DEMO, before=None, limit=10)
+    assert record.detail == text.replace("\ud800", "?")
+
+
+async def test_a_fold_that_crashes_harms_nobody(database: Database) -> None:
     told: list[Record] = []
 
     def crash(record: Record) -> None:
         raise RuntimeError("fold")
 
-    async with journal_on(database) as journal:
-        journal.folds += [crash, told.append]
-        journal.write(DEMO, gone())
-        await journal.durable()
-        assert len(told) == 1
-    assert "fold_crashed" in capsys.readouterr().out
+    with structlog.testing.capture_logs() as logs:
+        async with journal_on(database) as journal:
+            journal.folds += [crash, told.append]
+            journal.write(DEMO, gone())
+            await journal.durable()
+            assert len(told) == 1
+    assert [line["event"] for line in logs] == ["fold_crashed"]
 
 
 async def test_a_follower_is_told_everything_from_its_beginning_on(database: Database) -> None:

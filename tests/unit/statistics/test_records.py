@@ -3,7 +3,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.devices.journal.codec import decode_call_record, encode_call_record
+from orchestrator.devices.journal.codec import decode_call_record, encode
 from orchestrator.model.journal import CallAnswered, CallArrived, CallEnded
 from orchestrator.statistics.records import CallRecord, CallRecords
 from tests.unit.statistics.stories import day
@@ -30,7 +30,7 @@ def test_each_call_leaves_one_closed_record_that_says_what_the_journal_said(seed
         if isinstance(entry, CallAnswered) and entry.prompt is None:
             assert kept[entry.call].answered_by is not None
     for one in kept.values():
-        assert decode_call_record(encode_call_record(one)) == one
+        assert decode_call_record(encode(one)) == one
 
 
 @given(st.integers(0, 10_000))
