@@ -33,12 +33,15 @@ function limitsOf(schema) {
   return found.join(", ");
 }
 
+/** Text with `code` in it. */
+const prose = (text) => text.split("`").map((part, i) => (i % 2 ? element("code", {}, part) : part));
+
 function table(rows) {
   const body = rows.map(([name, required, schema, about]) =>
     element("tr", {},
       element("td", {}, element("code", {}, name), ...(required ? [element("span", { class: "error" }, " *")] : [])),
       element("td", {}, element("code", {}, typeOf(schema))),
-      element("td", {}, about ?? schema?.description ?? "", element("small", { class: "block" }, limitsOf(schema ?? {})))));
+      element("td", {}, ...prose(about ?? schema?.description ?? ""), element("small", { class: "block" }, limitsOf(schema ?? {})))));
   return element("div", { class: "scroll" }, element("table", {}, element("tbody", {}, ...body)));
 }
 
@@ -68,7 +71,7 @@ function draw(path, method, operation) {
   const scopes = (operation.security ?? []).flatMap((requirement) => Object.values(requirement).flat());
   return element("article", { class: "card", id: operation.operationId },
     element("h2", { class: "route" }, element("span", { class: `method ${method}` }, method.toUpperCase()), element("code", {}, path)),
-    element("p", { class: "lead" }, operation.description ?? operation.summary ?? ""),
+    element("p", { class: "lead" }, ...prose(operation.description ?? operation.summary ?? "")),
     element("p", { class: "muted" }, scopes.length ? "Needs the scope " : "Open to everybody", ...scopes.map((s) => element("code", {}, s))),
     ...(operation.parameters?.length ? section("Parameters", table(operation.parameters.map((p) => [p.name, p.required, p.schema, p.description]))) : []),
     ...(content ? section(`Body: ${typeOf(content)}`, table(fields(content))) : []),
@@ -91,7 +94,7 @@ for (const [path, methods] of Object.entries(api.paths)) {
     groups.set(tag, [...(groups.get(tag) ?? []), [path, method, operation]]);
   }
 }
-const about = element("article", { class: "card" }, element("h1", {}, api.info.title), element("p", { class: "lead" }, api.info.description.replaceAll("**", "").replaceAll("`", "").replaceAll("* ", "• ")));
+const about = element("article", { class: "card" }, element("h1", {}, api.info.title), element("p", { class: "lead" }, ...prose(api.info.description.replaceAll("**", "").replaceAll("* ", "• "))));
 const contents = [];
 const drawn = [about, codes()];
 for (const [tag, operations] of groups) {

@@ -52,7 +52,8 @@ def _call(
             trunk = f", trunk {who.trunk}" if who.trunk else ""
             return f"{DIRECTIONS[direction]}: {caller} calls {called}{trunk}"
         case j.CallRouted(to=to, because=because):
-            return f"{ROUTED.get(because, because)}: {_destination(to, names)}"
+            why = ROUTED.get(because, because)
+            return why if to == "nowhere" else f"{why}: {_destination(to, names)}"
         case j.CallAnswered(prompt=prompt) if prompt is not None:
             return f"The announcement “{prompt}” answers"
         case j.CallAnswered(answered_by=who, wait_ms=wait_ms):
@@ -135,12 +136,12 @@ DIRECTIONS: Final = {
     Direction.OUTBOUND: "Call to the outside",
 }
 ROUTED: Final = {
-    "extension": "A short number, it leads to",
-    "number": "A number of the company, it leads to",
-    "emergency": "An emergency number, it leads to",
-    "outside": "A number outside, it leads to",
-    "unknown_number": "Nobody has this number, it leads",
-    "not_allowed": "Calling this number is not allowed, it leads",
+    "extension": "A short number",
+    "number": "A number of the company",
+    "emergency": "An emergency number",
+    "outside": "A number outside",
+    "unknown_number": "Nobody has this number",
+    "not_allowed": "Calling this number is not allowed",
     "transfer": "The transfer leads to",
 }
 DEVICE_STATES: Final = {

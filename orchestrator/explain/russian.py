@@ -52,7 +52,8 @@ def _call(
             trunk = f", транк {who.trunk}" if who.trunk else ""
             return f"{DIRECTIONS[direction]}: {caller} звонит на {called}{trunk}"
         case j.CallRouted(to=to, because=because):
-            return f"{ROUTED.get(because, because)}: {_destination(to, names)}"
+            why = ROUTED.get(because, because)
+            return why if to == "nowhere" else f"{why}: {_destination(to, names)}"
         case j.CallAnswered(prompt=prompt) if prompt is not None:
             return f"Отвечает объявление «{prompt}»"
         case j.CallAnswered(answered_by=who, wait_ms=wait_ms):
@@ -140,13 +141,13 @@ DIRECTIONS: Final = {
     Direction.OUTBOUND: "Вызов наружу",
 }
 ROUTED: Final = {
-    "extension": "Короткий номер, ведёт к адресату",
-    "number": "Номер компании, ведёт к адресату",
-    "emergency": "Экстренный номер, ведёт к адресату",
-    "outside": "Внешний номер, ведёт к адресату",
-    "unknown_number": "Такого номера ни у кого нет, ведёт",
-    "not_allowed": "Звонить на этот номер не разрешено, ведёт",
-    "transfer": "Перевод ведёт к адресату",
+    "extension": "Короткий номер",
+    "number": "Номер компании",
+    "emergency": "Экстренный номер",
+    "outside": "Внешний номер",
+    "unknown_number": "Такого номера ни у кого нет",
+    "not_allowed": "Звонить на этот номер не разрешено",
+    "transfer": "Перевод",
 }
 DEVICE_STATES: Final = {
     Refusal.DO_NOT_DISTURB: "просит не беспокоить",

@@ -10,7 +10,7 @@ import pytest
 from tests.peers.company import company
 from tests.peers.exchange import Exchange, Node, new_node, open_exchange
 
-PROGRAMS = {"sipp": "sip-tester", "baresip": "baresip-core", "sipsak": "sipsak"}
+PROGRAMS = {"sipp": "sip-tester", "baresip": "baresip-core", "sipsak": "sipsak", "chromium": "chromium"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

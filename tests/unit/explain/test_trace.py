@@ -67,7 +67,7 @@ STORY: list[j.Entry] = [
 def test_a_call_reads_as_a_story_in_russian() -> None:
     assert told(STORY, "ru") == [
         "Вызов извне: +74950000000 звонит на +74951234501, транк carrier",
-        "Номер компании, ведёт к адресату: Анна Иванова (101)",
+        "Номер компании: Анна Иванова (101)",
         "Анна Иванова (101): стационарный телефон не в сети, пропущен без ожидания",
         "Анна Иванова (101): звонит мобильный телефон (+79161234567)",
         "Ответ: Анна Иванова (101), мобильный телефон, ожидание 4,2 с",
@@ -80,7 +80,7 @@ def test_a_call_reads_as_a_story_in_russian() -> None:
 def test_a_call_reads_as_a_story_in_english() -> None:
     assert told(STORY, "en") == [
         "Call from outside: +74950000000 calls +74951234501, trunk carrier",
-        "A number of the company, it leads to: Анна Иванова (101)",
+        "A number of the company: Анна Иванова (101)",
         "Анна Иванова (101): desk phone is offline, skipped without waiting",
         "Анна Иванова (101): ringing mobile at +79161234567",
         "Answered: Анна Иванова (101), mobile, after 4.2 s",
