@@ -275,6 +275,7 @@ class Exchange:
             "engine_events_faulty": self.switch.faults,
             "journal_waiting": self.journal.waiting(),
             "journal_lost": self.journal.lost,
+            "folds_crashed": self.journal.crashed,
             "subscribers_slow": self.journal.followers.slow,
         }
 

@@ -39,6 +39,8 @@ class SqlJournal:
     """Why nothing can be made durable now; None while all is well."""
     lost: int = 0
     """Entries given up because too many waited. They were never numbered: there is no gap."""
+    crashed: int = 0
+    """Times that a fault of ours in a fold lost a record to it."""
     spool: int = 250_000
     """Entries that may wait; above it only arrivals, answers and ends of calls are taken."""
     _seqs: dict[CompanyId, int] = field(factory=dict)
@@ -130,6 +132,7 @@ class SqlJournal:
             try:
                 fold(record)
             except Exception:  # a fold's fault must not stop the journal
+                self.crashed += 1
                 _LOG.exception("fold_crashed", company=record.company, seq=record.seq)
         self.followers.tell(record)
 
