@@ -186,7 +186,7 @@ class MediaReport:
 @final
 class IncomingCall:
     """A new leg that waits for `ring`, `answer` or `reject`. Without any of them the default answer is given
-    after the decision deadline."""
+    after the decision deadline; dialling somebody for it is no decision yet."""
 
     @property
     def leg(self) -> int: ...
@@ -431,7 +431,13 @@ class Engine:
         """Write what comes from the far end to a WAV file (8 kHz, 16 bit, mono; G.711 legs) until it ends."""
     def stop_recording(self, leg: int) -> None: ...
     def counters(self) -> dict[str, int]:
-        """Totals and levels since start, names as in the metrics documentation. A snapshot at most 1 s old."""
+        """Totals since start, and levels. A snapshot at most 1 s old.
+
+        `sip_*` counts messages, legs, bindings and what was refused; `media_*` packets and what was discarded;
+        `tcp_*` connections; `events_*` what waits for `drain_events`; `thread_panics` and `media_panics` are faults
+        of ours. `decision_*_us` is the time from an INVITE to the first command for it, `setup_*_us` to the INVITE
+        that is dialled with it as `offer_of`: count, sum, and percentiles of the newest 4,096.
+        """
     def close(self) -> None:
         """End all legs (BYE, CANCEL, 503), unregister from trunks, stop the threads. At most 2 s. Idempotent."""
 

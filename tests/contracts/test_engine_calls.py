@@ -7,7 +7,8 @@ import pytest
 import trio
 
 from orchestrator import _rust_core as core
-from tests.contracts.desk import Desk, call, connect, line, open_pair, register
+from tests.contracts.desk import Desk, call, connect, lasting, line, open_pair, register
+from tests.contracts.raw_sip import RawPeer, header
 from tests.peers.sound import heard_s
 
 
@@ -145,6 +146,62 @@ async def test_a_recording_that_cannot_be_written_says_why(tmp_path: Path) -> No
         ended = await exchange.event(core.RecordingEnded, leg=made.incoming.leg)
         assert ended.error
         assert not exchange.has(core.LegEnded)
+
+
+async def test_a_caller_that_falls_silent_is_hung_up() -> None:
+    async with open_pair(media_timeout_s=1.0) as (exchange, phone):
+        boris = (await register(exchange, phone, line(exchange, "anna"), line(exchange, "boris")))[1]
+        made = await connect(exchange, phone, boris)
+        phone.engine.hears(made.callee.leg, [core.Silence()])
+        phone.engine.hears(made.caller, [core.Silence()])
+        await trio.sleep(2.5)
+        assert not exchange.has(core.LegEnded)
+        phone.engine.hears(made.caller, [])
+        end = await exchange.event(core.LegEnded, leg=made.incoming.leg)
+        assert (end.status, end.by) == (408, "media")
+
+
+async def test_a_trunk_that_nobody_listens_at_fails_at_once() -> None:
+    async with open_pair() as (exchange, _):
+        closed = int(lasting("tcp").rpartition(":")[2])
+        exchange.engine.set_trunks(
+            [core.Trunk(company="acme", id="dead", host="127.0.0.1", port=closed, transport="tcp")]
+        )
+        leg = exchange.leg()
+        with trio.fail_after(1):
+            exchange.engine.dial_trunk(leg, "acme", "dead", "1", caller_number="2")
+            end = await exchange.event(core.LegEnded, leg=leg)
+        assert (end.status, end.by) == (503, "timeout")
+
+
+async def test_a_trunk_is_found_by_its_name() -> None:
+    async with open_pair() as (exchange, phone):
+        exchange.engine.set_trunks(
+            [core.Trunk(company="acme", id="named", host="localhost", port=phone.port, domain="127.0.0.1")]
+        )
+        phone.engine.set_trunks(
+            [core.Trunk(company="phones", id="any", host="127.0.0.1", port=exchange.port)]
+        )
+        with trio.fail_after(5):
+            while True:
+                leg = exchange.leg()
+                exchange.engine.dial_trunk(leg, "acme", "named", "+7495", caller_number="2")
+                with trio.move_on_after(0.3):
+                    assert (await phone.event(core.IncomingCall)).called == "+7495"
+                    return
+                await exchange.event(core.LegEnded, leg=leg)
+
+
+async def test_peers_are_told_the_advertised_address() -> None:
+    async with open_pair(advertised_address="192.0.2.5") as (exchange, _):
+        peer = RawPeer(exchange.port)
+        exchange.engine.set_trunks([core.Trunk(company="acme", id="t", host="127.0.0.1", port=peer.port)])
+        exchange.engine.dial_trunk(exchange.leg(), "acme", "t", "1", caller_number="2")
+        invite = await trio.to_thread.run_sync(peer.receive)
+        peer.close()
+        assert f"Via: SIP/2.0/UDP 192.0.2.5:{exchange.port};" in invite
+        assert f"@192.0.2.5:{exchange.port}" in header(invite, "Contact")
+        assert "c=IN IP4 192.0.2.5\r\n" in invite
 
 
 async def settled(exchange: Desk) -> None:

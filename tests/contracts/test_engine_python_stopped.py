@@ -96,6 +96,21 @@ async def test_new_calls_are_refused_while_python_is_behind(peer: RawPeer) -> No
         assert status_of(peer.ask(third, provisional=True)) == 100
 
 
+async def test_new_calls_are_refused_while_too_many_events_wait(peer: RawPeer) -> None:
+    async with open_desk(max_undecided_age_s=60.0, event_queue=8) as exchange:
+        peer.exchange_port = exchange.port
+        exchange.engine.set_trunks([carrier(peer)])
+        statuses = []
+        for number in range(10):
+            invite = peer.request("INVITE", "102", call_id=f"call {number}", body=peer.offer(peer.port + 1))
+            statuses.append(status_of(peer.ask(invite, provisional=True)))
+        assert statuses == [100] * 7 + [503] * 3
+        for _ in range(7):
+            await exchange.event(core.IncomingCall)
+        invite = peer.request("INVITE", "102", call_id="later", body=peer.offer(peer.port + 1))
+        assert status_of(peer.ask(invite, provisional=True)) == 100
+
+
 async def test_a_registration_is_refreshed_by_rust_alone() -> None:
     async with open_pair(registration_expires_s=(2, 2)) as (exchange, phone):
         await register(exchange, phone, line(exchange, "anna"))

@@ -14,7 +14,7 @@ use crate::tables::{
 };
 
 /// See the stub.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "orchestrator._rust_core")]
 pub(crate) struct Engine(tandem_engine::Engine);
 
 #[pymethods]

@@ -7,7 +7,7 @@ use tandem_engine::{Event, LegEnded as End, MediaReport as Report, What, endpoin
 macro_rules! event {
     ($name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
         /// See the stub.
-        #[pyclass(frozen, get_all)]
+        #[pyclass(frozen, get_all, module = "orchestrator._rust_core")]
         pub(crate) struct $name { $($field: $type),+ }
 
         #[pymethods]

@@ -23,7 +23,7 @@ pub(crate) fn transport(name: &str) -> PyResult<Transport> {
 }
 
 /// See the stub.
-#[pyclass(frozen, from_py_object)]
+#[pyclass(frozen, from_py_object, module = "orchestrator._rust_core")]
 #[derive(Clone)]
 pub(crate) struct Account(pub(crate) endpoint::Account);
 
@@ -46,7 +46,7 @@ impl Account {
 }
 
 /// See the stub.
-#[pyclass(frozen, from_py_object)]
+#[pyclass(frozen, from_py_object, module = "orchestrator._rust_core")]
 #[derive(Clone)]
 pub(crate) struct Trunk(pub(crate) endpoint::Trunk);
 
@@ -117,7 +117,7 @@ fn network(text: &str) -> PyResult<(IpAddr, u8)> {
 }
 
 /// See the stub.
-#[pyclass(frozen, from_py_object)]
+#[pyclass(frozen, from_py_object, module = "orchestrator._rust_core")]
 #[derive(Clone)]
 pub(crate) struct RestoredBinding(pub(crate) endpoint::RestoredBinding);
 
@@ -158,7 +158,7 @@ impl RestoredBinding {
 }
 
 /// See the stub.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "orchestrator._rust_core")]
 pub(crate) struct Prompt {
     pub(crate) name: String,
     pub(crate) repeated: bool,
@@ -174,7 +174,7 @@ impl Prompt {
 }
 
 /// See the stub.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "orchestrator._rust_core")]
 pub(crate) struct Tone {
     pub(crate) hz: f64,
     pub(crate) level_db: f64,
@@ -196,7 +196,7 @@ impl Tone {
 }
 
 /// See the stub.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "orchestrator._rust_core")]
 pub(crate) struct Silence;
 
 #[pymethods]

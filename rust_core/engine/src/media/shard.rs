@@ -293,7 +293,8 @@ impl Shard {
         for (hot, cold) in self.hot.iter().zip(&mut self.cold) {
             let Some(cold) = cold else { continue };
             let is_expected = cold.agreed.as_ref().is_some_and(|agreed| agreed.params.receiving);
-            let is_silent = is_expected && hot.session.silent_for(self.at) >= self.media_timeout;
+            // Silence is known to the second only: one more, so that nobody is silent too early.
+            let is_silent = is_expected && hot.session.silent_for(self.at) > self.media_timeout;
             if is_silent && !cold.silence_told {
                 let (leg, at) = (cold.leg, self.clock.instant(self.at));
                 (self.sink)(MediaEvent { leg, at, kind: MediaEventKind::Silent });

@@ -210,3 +210,99 @@ const MAX_UNSENT_IN_ALL: usize = 64 << 20;
 
 /// Longer than any registration; phones keep their connection alive meanwhile.
 pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(3_700);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use mio::{Events, Poll};
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream as StdStream};
+
+    struct House {
+        poll: Poll,
+        connections: Connections,
+        listener: TcpListener,
+    }
+
+    impl House {
+        fn new() -> Self {
+            Self {
+                poll: Poll::new().unwrap(),
+                connections: Connections::new(),
+                listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+            }
+        }
+
+        fn guest(&mut self) -> StdStream {
+            let guest = StdStream::connect(self.listener.local_addr().unwrap()).unwrap();
+            let (stream, peer) = self.listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let stream = TcpStream::from_std(stream);
+            self.connections.accept(clock::now(), self.poll.registry(), stream, peer, 0);
+            guest
+        }
+
+        /// Lets the poll name those that have something to say.
+        fn listen(&mut self) {
+            let mut events = Events::with_capacity(64);
+            self.poll.poll(&mut events, Some(Duration::from_millis(100))).unwrap();
+            for event in &events {
+                assert!(self.connections.handle_ready(clock::now(), event.token()));
+            }
+        }
+    }
+
+    const MESSAGE: &[u8] = b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn who_talks_without_end_is_heard_in_turn_with_the_others() {
+        let mut house = House::new();
+        let mut loud = house.guest();
+        let mut quiet = house.guest();
+        loud.write_all(&MESSAGE.repeat(2_000)).unwrap();
+        quiet.write_all(MESSAGE).unwrap();
+        house.listen();
+        let turns: Vec<Chunk> =
+            std::iter::from_fn(|| house.connections.read_next(clock::now())).take(3).collect();
+        let quiet_turn = turns.iter().position(|turn| turn.messages.len() == 1);
+        assert!(quiet_turn.is_some_and(|turn| turn < 2), "one chunk each, then the next");
+        assert!(turns.iter().all(|turn| turn.messages.len() <= 16_384 / MESSAGE.len()));
+        assert!(house.connections.has_readable());
+    }
+
+    #[test]
+    fn who_takes_nothing_is_let_go_before_it_owes_too_much() {
+        let mut house = House::new();
+        let deaf = house.guest();
+        let peer = deaf.local_addr().unwrap();
+        let (mut sent, mut refused) = (0, None);
+        while refused.is_none() {
+            let bytes = Bytes::from(vec![b'x'; 10_000]);
+            sent += bytes.len();
+            let registry = house.poll.registry();
+            refused = house.connections.send(clock::now(), registry, None, peer, 0, bytes).err();
+            assert!(sent < 100 << 20);
+        }
+        assert!(house.connections.unsent_bytes() < 600_000);
+        let Some(Some(id)) = refused else { panic!("it names the connection") };
+        let route = house.connections.close(house.poll.registry(), id);
+        assert_eq!((route, house.connections.unsent_bytes()), (Some(peer), 0));
+        assert_eq!((house.connections.len(), house.connections.dropped), (0, 1));
+    }
+
+    #[test]
+    fn half_a_message_has_its_time_and_silence_has_more() {
+        let mut house = House::new();
+        let mut slow = house.guest();
+        let _silent = house.guest();
+        slow.write_all(&MESSAGE[..9]).unwrap();
+        house.listen();
+        let now = clock::now();
+        while house.connections.read_next(now).is_some() {}
+        let after = |s| now + Duration::from_secs(s);
+        assert!(house.connections.overdue(after(9)).is_empty());
+        assert_eq!(house.connections.overdue(after(11)).len(), 1);
+        assert_eq!(house.connections.overdue(after(4_000)).len(), 2);
+    }
+}

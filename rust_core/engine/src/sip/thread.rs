@@ -1,5 +1,6 @@
 //! The loop of the SIP thread: sockets, commands, timers, and what comes of them.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +39,8 @@ pub(crate) struct SipThread {
     pub(super) resolver: Resolver,
     pub(super) told: Vec<Event>,
     pub(super) setup: SetupTimes,
+    /// What the others have left and is not done yet.
+    inputs: VecDeque<Input>,
     descriptors_max: u64,
     panics: u64,
     send_errors: u64,
@@ -102,6 +105,7 @@ impl SipThread {
             resolver,
             told: Vec::new(),
             setup: SetupTimes::default(),
+            inputs: VecDeque::new(),
             descriptors_max: sys::raise_descriptor_limit(),
             panics: 0,
             send_errors: 0,
@@ -123,7 +127,7 @@ impl SipThread {
             }
             self.note_ready(&ready);
             self.shed();
-            self.handle_inputs();
+            self.handle_inputs(INPUTS_A_TURN);
             self.read_datagrams(&mut buffer);
             self.read_streams();
             self.guarded(|thread| thread.endpoint.handle_timeout(clock::now()));
@@ -136,7 +140,7 @@ impl SipThread {
     /// Nobody is waited for any longer: whatever leg is left ends now.
     fn end(&mut self) {
         self.joints.media.stop();
-        self.handle_inputs();
+        self.handle_inputs(usize::MAX);
         let now = clock::now();
         for leg in self.joints.alive() {
             let reason = "shutting down".to_owned();
@@ -158,8 +162,9 @@ impl SipThread {
     }
 
     fn wait(&self) -> Duration {
-        let is_busy =
-            self.connections.has_readable() || self.sockets.iter().any(Socket::is_readable);
+        let is_busy = !self.inputs.is_empty()
+            || self.connections.has_readable()
+            || self.sockets.iter().any(Socket::is_readable);
         if is_busy {
             return Duration::ZERO;
         }
@@ -181,9 +186,13 @@ impl SipThread {
         }
     }
 
-    fn handle_inputs(&mut self) {
-        for input in self.shared.take() {
-            self.guarded(|thread| thread.handle_input(input));
+    fn handle_inputs(&mut self, max: usize) {
+        self.inputs.extend(self.shared.take());
+        let count = self.inputs.len().min(max);
+        for _ in 0..count {
+            if let Some(input) = self.inputs.pop_front() {
+                self.guarded(|thread| thread.handle_input(input));
+            }
         }
     }
 
@@ -355,6 +364,8 @@ impl SipThread {
 const WAKER: Token = Token(FIRST_TOKEN - 1);
 /// Messages or connections taken from one socket before timers and commands have their turn.
 const MESSAGES_A_TURN: usize = 64;
+/// Commands and news of the media side handled before sockets have their turn.
+const INPUTS_A_TURN: usize = 256;
 /// Chunks of streams read before they have it.
 const CHUNKS_A_TURN: usize = 16;
 const HOUSEKEEPING: Duration = Duration::from_millis(250);

@@ -25,6 +25,8 @@ impl Endpoint {
     ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.reason = reason_header(status, reason);
+        // A BYE says how it went; silence on the line is no good end.
+        let status_of_bye = if by == EndedBy::Media { status } else { 200 };
         match leg.state {
             LegState::Leaving => {}
             LegState::Undecided | LegState::Ringing => {
@@ -34,7 +36,7 @@ impl Endpoint {
                 self.drop_leg(id);
             }
             // RFC 3261 §15: no BYE before the ACK, or before it is too late for one.
-            LegState::Accepted => self.end_leg(now, id, 200, by, reason),
+            LegState::Accepted => self.end_leg(now, id, status_of_bye, by, reason),
             LegState::Calling | LegState::Proceeding => {
                 let status = if by == EndedBy::Timeout { status } else { 487 };
                 self.end_leg(now, id, status, by, reason);
@@ -42,7 +44,7 @@ impl Endpoint {
             }
             LegState::Confirmed => {
                 self.send_bye(now, id);
-                self.end_leg(now, id, 200, by, reason);
+                self.end_leg(now, id, status_of_bye, by, reason);
                 self.drop_leg(id);
             }
         }
