@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::endpoint::{Flow, Trunk};
 use crate::leg::Leg;
-use crate::wire::{Address, HeaderName, Method, Request, Response, Uri, split_commas};
+use crate::wire::{Address, HeaderName, Limits, Method, Request, Response, Uri, split_commas};
 
 /// The next request of a leg, without Via and Contact.
 pub(crate) fn request(leg: &mut Leg, method: Method) -> Request {
@@ -50,7 +50,7 @@ impl Identity<'_> {
             uri = strict;
         }
         let name = method.as_str().to_owned();
-        let mut request = Request::new(method, uri);
+        let mut request = Request::new(method, without_headers(&uri));
         for route in routes {
             request.headers.push(HeaderName::Route, route);
         }
@@ -61,6 +61,12 @@ impl Identity<'_> {
         request.headers.push(HeaderName::CSeq, format!("{cseq} {name}"));
         request
     }
+}
+
+/// RFC 3261 §19.1.1: the part after the question mark has no place in a Request-URI.
+fn without_headers(uri: &str) -> &str {
+    let headers = Uri::parse(uri).and_then(|uri| uri.headers);
+    headers.map_or(uri, |headers| &uri[..uri.len() - headers.len() - 1])
 }
 
 /// What ends a 2xx that nobody waits for any more: a late fork, or one that crossed our CANCEL.
@@ -100,7 +106,7 @@ pub(crate) fn tag_of(value: Option<&Bytes>) -> String {
 pub(crate) fn contact_of(headers: &crate::wire::Headers) -> Option<String> {
     let contact = headers.values(&HeaderName::Contact).next()?;
     let uri = Address::parse(&contact)?.uri.to_owned();
-    Uri::parse(&uri).is_some().then_some(uri)
+    (uri.len() <= Limits::DATAGRAM.uri && Uri::parse(&uri).is_some()).then_some(uri)
 }
 
 /// The route set that a response gives to who asked: Record-Route, turned round (RFC 3261 §12.1.2).
@@ -113,6 +119,7 @@ pub(crate) fn routes_of_response(response: &Response) -> Vec<String> {
 /// The route set that a request gives to who was asked (RFC 3261 §12.1.1).
 pub(crate) fn record_routes(headers: &crate::wire::Headers) -> Vec<String> {
     let lines = headers.values(&HeaderName::RecordRoute).take(MAX_ROUTES);
+    let lines = lines.filter(|line| line.len() <= Limits::DATAGRAM.uri);
     lines.map(|line: Bytes| String::from_utf8_lossy(&line).into_owned()).collect()
 }
 
@@ -137,7 +144,7 @@ pub(crate) fn next_hop(flow: Flow, trunk: Option<&Trunk>, routes: &[String], tar
 
 /// Route values of a message, each its own; commas inside brackets don't count.
 pub(crate) fn split_routes(values: &[Bytes]) -> Vec<String> {
-    let all = values.iter().flat_map(split_commas);
+    let all = values.iter().flat_map(split_commas).filter(|v| v.len() <= Limits::DATAGRAM.uri);
     all.take(MAX_ROUTES).map(|value| String::from_utf8_lossy(&value).into_owned()).collect()
 }
 

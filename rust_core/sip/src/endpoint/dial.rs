@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::config::MAX_TRANSACTIONS;
+use super::incoming::ANONYMOUS;
 use super::requests::ALLOWED;
 use super::{
     CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Listener, Target,
@@ -64,11 +65,12 @@ impl Endpoint {
         } else {
             format!("{} ", quoted(&caller.name))
         };
+        let number = if caller.number.is_empty() { ANONYMOUS } else { &caller.number };
         let mut leg = Leg {
             state: LegState::Calling,
             call_id: self.random_hex(),
             local_tag: self.new_tag(id),
-            local: format!("{name}<sip:{}@{}>", encode_user(&caller.number), way.domain),
+            local: format!("{name}<sip:{}@{}>", encode_user(number), way.domain),
             remote: way.to,
             remote_target: way.uri,
             routes: way.routes,
@@ -111,6 +113,7 @@ impl Endpoint {
                     trunk: None,
                 })
             }
+            Target::Trunk { number, .. } if number.is_empty() => Err(fails(404, "no number")),
             Target::Trunk { company, trunk, number } => {
                 let trunk = self
                     .trunks

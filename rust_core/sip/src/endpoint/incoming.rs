@@ -151,7 +151,7 @@ fn offered(offer: &SessionDescription) -> &[Codec] {
 }
 
 /// User part of who doesn't want to be named (RFC 3323 §4.1.1.3).
-const ANONYMOUS: &str = "anonymous";
+pub(super) const ANONYMOUS: &str = "anonymous";
 
 /// From tag, Call-ID and CSeq of a new call (RFC 3261 §8.2.2.2).
 pub(super) fn merge_key(request: &Request) -> Option<String> {

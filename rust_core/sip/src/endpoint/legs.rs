@@ -155,8 +155,9 @@ impl Endpoint {
     /// Our Contact on a leg.
     pub(super) fn contact(&self, leg: &Leg) -> String {
         let user = crate::wire::encode_user(&leg.contact_user);
+        let at = if user.is_empty() { "" } else { "@" };
         let transport = if leg.flow.transport.is_reliable() { ";transport=tcp" } else { "" };
-        format!("<sip:{user}@{}{transport}>", self.advertised(leg.flow))
+        format!("<sip:{user}{at}{}{transport}>", self.advertised(leg.flow))
     }
 
     /// Ends everything: legs, and registrations at trunks.

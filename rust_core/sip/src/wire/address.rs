@@ -50,7 +50,7 @@ impl<'a> Address<'a> {
     /// Reads a value. `None` if quotes or brackets are not closed, or the address is not text.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let value = value.trim_ascii();
-        let Some(open) = find_outside_quotes(value, b'<')? else {
+        let Some(open) = find_outside_quotes(value, |b| b == b'<')? else {
             let text = std::str::from_utf8(value).ok()?;
             let (uri, params) = text.split_once(';').unwrap_or((text, ""));
             return Some(Self { name: b"", uri: uri.trim(), params: Params(params) });
@@ -58,6 +58,9 @@ impl<'a> Address<'a> {
         let close = open + value[open..].iter().position(|&b| b == b'>')?;
         let uri = std::str::from_utf8(&value[open + 1..close]).ok()?.trim();
         let rest = std::str::from_utf8(&value[close + 1..]).ok()?.trim();
+        if has_open_quote(rest) {
+            return None;
+        }
         let params = match rest.strip_prefix(';') {
             Some(params) => params,
             None if rest.is_empty() => "",
@@ -95,15 +98,20 @@ impl<'a> Address<'a> {
     }
 }
 
+/// Whether a quote is not closed: whatever were appended would belong to it.
+pub(super) fn has_open_quote(text: &str) -> bool {
+    find_outside_quotes(text.as_bytes(), |_| false).is_none()
+}
+
 /// Where `wanted` first stands outside quotes: `Some(None)` nowhere, `None` if a quote is not closed before.
-fn find_outside_quotes(value: &[u8], wanted: u8) -> Option<Option<usize>> {
+fn find_outside_quotes(value: &[u8], wanted: impl Fn(u8) -> bool) -> Option<Option<usize>> {
     let (mut quoted, mut escaped) = (false, false);
     for (i, &byte) in value.iter().enumerate() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            _ if byte == wanted && !quoted => return Some(Some(i)),
+            _ if wanted(byte) && !quoted => return Some(Some(i)),
             _ => {}
         }
     }
@@ -115,7 +123,7 @@ fn without_quotes(value: &str) -> &str {
     value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value)
 }
 
-fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
+pub(super) fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
         match c {
@@ -160,5 +168,6 @@ mod tests {
         assert_eq!(Address::parse(b"J. Doe (x) <sip:a@b>").unwrap().display_name(), "J. Doe (x)");
         assert_eq!(Address::parse(b"\"Doe <sip:a@b>"), None);
         assert_eq!(Address::parse(b"<sip:a@b"), None);
+        assert_eq!(Address::parse(b"<sip:a@b>;x=\"y"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Cuts messages out of a byte stream (RFC 3261 §18.3, RFC 5626 §4.4.1).
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::header::HeaderName;
 use super::parse::{Limits, number};
@@ -36,17 +36,17 @@ impl Framer {
 
     /// The next whole message; `None` until more comes. Errors name the rule that the stream breaks.
     pub fn next_frame(&mut self, limits: &Limits) -> Result<Option<Framed>, &'static str> {
-        if self.searched == 0 && self.buffer.first().is_some_and(|b| matches!(b, b'\r' | b'\n')) {
-            if self.buffer.starts_with(b"\r\n\r\n") {
-                let _ = self.buffer.split_to(4);
+        const PING: &[u8] = b"\r\n\r\n";
+        // Byte by byte, so that what is a ping doesn't depend on how the stream was cut.
+        while self.searched == 0 && matches!(self.buffer.first(), Some(b'\r' | b'\n')) {
+            if self.buffer.starts_with(PING) {
+                self.buffer.advance(PING.len());
                 return Ok(Some(Framed::Ping));
             }
-            let is_partial_ping = b"\r\n\r\n".starts_with(&self.buffer);
-            if is_partial_ping {
+            if PING.starts_with(&self.buffer) {
                 return Ok(None);
             }
-            let blank = self.buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-            let _ = self.buffer.split_to(blank);
+            self.buffer.advance(1);
         }
         let Some(head) = self.head_length() else {
             return if self.buffer.len() > limits.message {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn messages_come_out_whole_however_they_are_cut() {
-        let mut stream = b"\r\n".to_vec();
+        let mut stream = b"\r\n\n\r".to_vec();
         stream.extend_from_slice(MESSAGE);
         stream.extend_from_slice(b"\r\n\r\n");
         stream.extend_from_slice(MESSAGE);

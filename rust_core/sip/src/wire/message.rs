@@ -191,13 +191,13 @@ impl Request {
 
     /// Writes into the top Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
     pub fn note_source(&mut self, source: std::net::SocketAddr) {
-        let Some(line) = self.headers.text(&HeaderName::Via) else { return };
-        let mut values = super::split_commas(&Bytes::copy_from_slice(line.as_bytes())).into_iter();
+        let Some(line) = self.headers.line(&HeaderName::Via) else { return };
+        let mut values = super::split_commas(line).into_iter();
         let Some(top) = values.next() else { return };
-        let mut noted = via::with_source(&String::from_utf8_lossy(&top), source);
+        let mut noted = via::with_source(&String::from_utf8_lossy(&top), source).into_bytes();
         for value in values {
-            noted.push_str(", ");
-            noted.push_str(&String::from_utf8_lossy(&value));
+            noted.extend_from_slice(b", ");
+            noted.extend_from_slice(&value);
         }
         self.headers.replace_first(&HeaderName::Via, noted.into());
     }

@@ -296,6 +296,6 @@ pub(crate) fn number(value: &[u8]) -> Option<u64> {
 }
 
 /// RFC 3261 §25.1: token.
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
 }

@@ -32,10 +32,10 @@ pub struct Uri<'a> {
 }
 
 impl<'a> Uri<'a> {
-    /// Reads an address. `None` if it is no SIP, SIPS or TEL address, or breaks their grammar beyond meaning: white
-    /// space would end it in a request line.
+    /// Reads an address. `None` if it is no SIP, SIPS or TEL address, or breaks their grammar beyond meaning: what
+    /// would end it in a request line or between brackets.
     pub fn parse(text: &'a str) -> Option<Self> {
-        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c)) {
             return None;
         }
         let (scheme, rest) = text.split_once(':')?;
@@ -180,6 +180,8 @@ mod tests {
             "sip:a@[zz]",
             "sip:a@x y",
             "sip:a b@x",
+            "sip:a@x<sip:b@y",
+            "sip:a@x;p=\"",
             "sip:a@x;p=\u{a0}",
             "sip:a@x:+5060",
             "sip:a@2001:db8::10",

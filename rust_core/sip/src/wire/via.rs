@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::address::Params;
+use super::address::{Params, has_open_quote, split_outside_quotes};
+use super::parse::is_token;
 use super::uri::split_host_port;
 
 /// One Via value, borrowed.
@@ -24,6 +25,9 @@ impl<'a> Via<'a> {
     /// Reads one value; `None` if it breaks the grammar beyond meaning.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?.trim();
+        if has_open_quote(text) {
+            return None;
+        }
         let (front, params) = text.split_once(';').unwrap_or((text, ""));
         // "SIP / 2.0 / UDP host : port": white space is allowed around each slash and colon.
         let mut parts = front.splitn(3, '/');
@@ -31,7 +35,8 @@ impl<'a> Via<'a> {
         let version = parts.next()?.trim();
         let (transport, sent_by) =
             parts.next()?.trim().split_once(|c: char| c.is_ascii_whitespace())?;
-        if !name.eq_ignore_ascii_case("SIP") || version.is_empty() {
+        let are_tokens = [version, transport].iter().all(|word| word.bytes().all(is_token));
+        if !name.eq_ignore_ascii_case("SIP") || version.is_empty() || !are_tokens {
             return None;
         }
         let sent_by = sent_by.trim();
@@ -43,7 +48,8 @@ impl<'a> Via<'a> {
     pub fn branch(&self) -> Option<&'a str> {
         self.params
             .value("branch")
-            .filter(|branch| branch.len() > 7 && branch[..7].eq_ignore_ascii_case("z9hG4bK"))
+            .filter(|branch| branch.len() > 7)
+            .filter(|branch| branch.as_bytes()[..7].eq_ignore_ascii_case(b"z9hG4bK"))
     }
 }
 
@@ -58,7 +64,7 @@ pub(crate) fn with_source(line: &str, source: SocketAddr) -> String {
             wants_port = true;
         }
     }
-    for part in params.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in split_outside_quotes(params, ';').map(str::trim).filter(|part| !part.is_empty()) {
         let name = part.split('=').next().unwrap_or(part).trim();
         if !name.eq_ignore_ascii_case("rport") && !name.eq_ignore_ascii_case("received") {
             out.push(';');
@@ -81,6 +87,24 @@ mod tests {
         let via = Via::parse(b"SIP  / 2.0\t/ UDP  192.0.2.2 : 5070 ; branch=z9hG4bKx").unwrap();
         assert_eq!((via.transport, via.host, via.port), ("UDP", "192.0.2.2", Some(5070)));
         assert_eq!(via.branch(), Some("z9hG4bKx"));
+    }
+
+    #[test]
+    fn a_branch_may_be_no_ascii() {
+        assert_eq!(Via::parse("SIP/2.0/UDP a;branch=z9hG4bа".as_bytes()).unwrap().branch(), None);
+        let branch = "z9hG4bKа";
+        let via = format!("SIP/2.0/UDP a;branch={branch}");
+        assert_eq!(Via::parse(via.as_bytes()).unwrap().branch(), Some(branch));
+    }
+
+    #[test]
+    fn quotes_must_close_and_keep_what_they_hold() {
+        assert_eq!(Via::parse(b"SIP/2.0/UDP a;x=\"y"), None);
+        let source = "203.0.113.7:4711".parse().unwrap();
+        assert_eq!(
+            with_source("SIP/2.0/UDP a;x=\"y;received=1\"", source),
+            "SIP/2.0/UDP a;x=\"y;received=1\";received=203.0.113.7"
+        );
     }
 
     #[test]

@@ -53,6 +53,44 @@ fn a_call_rings_is_answered_and_ended_by_us() {
 }
 
 #[test]
+fn what_the_far_end_calls_itself_makes_no_broken_request() {
+    let mut desk = Desk::new();
+    let invite = dial(&mut desk);
+    let mut ok = invite.response(200, "OK", Some("a"));
+    ok.headers.push(HeaderName::Contact, "<sip:far@198.51.100.9?Subject=x>");
+    ok.headers.push(HeaderName::RecordRoute, "<sip:198.51.100.9?Route=y>");
+    ok.body = ANSWER.into();
+    desk.hear(CARRIER, ok.to_bytes());
+    let ack = desk.one_request();
+    assert_eq!(ack.uri, "sip:198.51.100.9", "a strict router, without its headers");
+    hang_up(&mut desk);
+    assert_eq!(desk.methods(), ["BYE"]);
+}
+
+#[test]
+fn who_has_no_number_calls_anonymously_and_cannot_be_called() {
+    let mut desk = Desk::new();
+    for (number, expected) in [("+7495", true), ("", false)] {
+        let target = Target::Trunk {
+            company: "demo".into(),
+            trunk: "carrier".into(),
+            number: number.into(),
+        };
+        let (caller, rtp) = (CallerId::default(), peer("192.0.2.1:4002"));
+        desk.command(Command::Dial { leg: LEG, target, caller, offer_of: None, rtp });
+        let requests = desk.requests();
+        assert_eq!(requests.len(), usize::from(expected), "{number}");
+        for invite in requests {
+            let from = invite.headers.text(&HeaderName::From).unwrap();
+            assert!(from.starts_with("<sip:anonymous@198.51.100.9>"), "{from}");
+        }
+        hang_up(&mut desk);
+        desk.pass_s(200);
+        desk.sent();
+    }
+}
+
+#[test]
 fn a_repeated_200_gets_the_same_ack_and_another_fork_has_to_go() {
     let mut desk = Desk::new();
     let invite = dial(&mut desk);
