@@ -41,8 +41,8 @@ load: setup-test ## Load tests, short: prints tables and one JSON line each
 	loadtests/run relay --quick
 	loadtests/run calls --quick
 
-fuzz: ## Each fuzz target for a minute (needs a nightly Rust and cargo-fuzz)
-	scripts/fuzz 60
+fuzz: ## Each fuzz target for a minute
+	cargo run --quiet --profile fuzz -p tandem-fuzz -- 60
 
 ci: ## What CI runs
 	CI=true $(MAKE) test
