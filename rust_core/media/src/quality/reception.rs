@@ -234,7 +234,11 @@ mod tests {
         let mut reception = Reception::default();
         for step in 0..3_000_000u32 {
             let ssrc = step / 1_400_000;
-            reception.handle_packet(&packet(ssrc, step.wrapping_mul(2999) as u16, 0), None, Duration::ZERO);
+            reception.handle_packet(
+                &packet(ssrc, step.wrapping_mul(2999) as u16, 0),
+                None,
+                Duration::ZERO,
+            );
         }
         assert_eq!(reception.totals().expected, u32::MAX);
     }
