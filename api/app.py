@@ -3,6 +3,7 @@
 from typing import Final
 
 import structlog
+from attrs import evolve
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -12,7 +13,7 @@ from api import metrics, pages
 from api.counters import HttpCounters
 from api.envelopes import Envelopes
 from api.frame import Frame
-from api.openapi import build_openapi
+from api.openapi import build_openapi, methods_of
 from api.problems import Problem, Wrong, answer, request_id_of
 from api.routers import (
     calls,
@@ -104,7 +105,10 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return answer(Problem.of_http(error), request_id_of(request))
+    problem = Problem.of_http(error)
+    if problem.code == "method_not_allowed":
+        problem = evolve(problem, headers={"Allow": ", ".join(methods_of(request.app, request.url.path))})
+    return answer(problem, request_id_of(request))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import compile_path
 
 from api.problems import CODES, MEDIA_TYPE, ProblemBody
 
@@ -38,6 +39,16 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     return document
 
 
+def methods_of(app: FastAPI, path: str) -> list[str]:
+    """What may be done at a path: the `Allow` of a 405 (RFC 9110 §10.2.1), which one route alone does not know."""
+    return sorted(
+        method.upper()
+        for template, methods in build_openapi(app)["paths"].items()
+        if compile_path(template)[0].match(path)
+        for method in methods
+    )
+
+
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for path in document["paths"].values():
         yield from path.values()
@@ -51,5 +62,9 @@ REQUIRED_HEADERS: Final = {
     "originateCall": ("idempotency-key",),
     "transferCall": ("idempotency-key",),
     "createKey": ("idempotency-key",),
+    "deletePerson": ("if-match",),
+    "deleteNumber": ("if-match",),
+    "deleteTrunk": ("if-match",),
+    "deleteSite": ("if-match",),
 }
 """Required by us, though not by FastAPI, whose error for a missing one would be another than ours."""

@@ -60,7 +60,8 @@ async def test_unknown_paths_and_methods(client: httpx.AsyncClient) -> None:
     told(await client.get("/api/v1/calls/"), 404, "not_found")
     response = await client.patch("/api/v1/calls")
     told(response, 405, "method_not_allowed")
-    assert response.headers["allow"]
+    assert response.headers["allow"] == "GET, POST"
+    assert (await client.post("/api/v1/people/anna")).headers["allow"] == "DELETE, GET, PUT"
 
 
 async def test_unknown_and_wrong_fields_are_named(client: httpx.AsyncClient) -> None:
