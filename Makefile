@@ -41,8 +41,8 @@ load: setup-test ## Load tests, short: prints tables and one JSON line each
 	loadtests/run relay --quick
 	loadtests/run calls --quick
 
-fuzz: ## Each fuzz target for a minute
-	cargo run --quiet --profile fuzz -p tandem-fuzz -- 60
+fuzz: ## Break every parser with mutated input, a minute each; the tests do it for a moment
+	cargo run --profile fuzz -p tandem-fuzz -- 60
 
 ci: ## What CI runs
 	CI=true $(MAKE) test
