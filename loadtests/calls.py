@@ -121,20 +121,19 @@ class Exchange:
                 stderr=log,
                 env=_environment(),
             )
-        self._wait_until_up()
-        _register("anna-desk", CALLEE_PORT)
+        try:
+            self._wait_until_up()
+            _register("anna-desk", CALLEE_PORT)
+        except BaseException:
+            _end(self.process)
+            raise
         self.callee = self._sipp("uas", CALLEE_PORT, "-sn", "uas")
         time.sleep(0.5)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in (self.callee, self.process):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        _end(self.callee)
+        _end(self.process)
 
     def measure(self, rate: int, seconds: int, did: str = DID) -> Round:
         """Call at `rate` for `seconds`."""
@@ -218,18 +217,16 @@ class Exchange:
             )
 
     def _wait_until_up(self) -> None:
+        """Until it says so, which it does once the company is there."""
+        log = self.folder / "serve.log"
         for _ in range(200):
+            text = log.read_text(encoding="utf-8")
+            if "Tandem is up" in text:
+                return
             if self.process.poll() is not None:
                 break
-            try:
-                urllib.request.urlopen(f"http://{HOST}:{HTTP_PORT}/api/v1/health", timeout=1).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-        raise SystemExit(
-            "calls: the exchange does not start:\n" + (self.folder / "serve.log").read_text(encoding="utf-8")
-        )
+            time.sleep(0.1)
+        raise SystemExit("calls: the exchange does not start:\n" + log.read_text(encoding="utf-8"))
 
 
 RUST_THREADS = frozenset({"sip", "resolver", "media-writer"})
@@ -288,6 +285,15 @@ def _register(user: str, port: int) -> None:
                 f'response="{response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="load"'
             )
     raise SystemExit("calls: the register was refused twice")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _cpu(pid: int) -> dict[str, float]:
