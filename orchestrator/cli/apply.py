@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 import yaml
 from rich.console import Console
 
-from orchestrator.cli.client import DEFAULT_URL, ApiError, Client, CompanyName, DataDir, Key, Url
-from orchestrator.cli.serve import read_document
+from orchestrator.cli.client import DEFAULT_URL, Client, CompanyName, DataDir, Key, Refused, Url
+from orchestrator.cli.documents import read_document
 
 
 def apply(
@@ -21,13 +22,12 @@ def apply(
     data_dir: DataDir = Path("data"),
 ) -> None:
     """Make a company exactly what FILE says. Shows the changes first; a document with mistakes changes nothing."""
-    read_document(file)
+    document = msgspec.json.encode(read_document(file))
     client = Client.open(url, key, data_dir)
-    text = file.read_text(encoding="utf-8")
     console = Console(highlight=False)
     try:
-        plan = client.post("/configuration", text, dry_run=True)
-    except ApiError as error:
+        plan = client.post("/configuration", document, dry_run=True)
+    except Refused as error:
         print(f"tandem: {file}: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
     if not plan["changes"]:
@@ -39,7 +39,7 @@ def apply(
         return
     if not yes and sys.stdin.isatty() and not typer.confirm("Apply?", default=True):
         raise typer.Exit(1)
-    done = client.post("/configuration", text)
+    done = client.post("/configuration", document)
     console.print(f"{done['company']}: {len(done['changes'])} changes applied")
 
 

@@ -31,6 +31,10 @@ class ApiError(Exception):
     """The exchange refused or was not reached; the text says what to do."""
 
 
+class Refused(ApiError):
+    """The exchange was reached, and would not."""
+
+
 @frozen
 class Client:
     """Speaks to one exchange with one key."""
@@ -69,7 +73,7 @@ class Client:
     def post(
         self, path: str, body: object = None, *, idempotency_key: str | None = None, **query: object
     ) -> Any:
-        """Send JSON, or text as YAML; the answer's JSON."""
+        """Send a value as JSON, or bytes that are JSON; the answer's JSON."""
         return self._request("POST", path, body, query, idempotency_key)
 
     def delete(self, path: str) -> None:
@@ -86,9 +90,9 @@ class Client:
     ) -> Any:
         headers = {"Authorization": f"Bearer {self.key}"}
         content: dict[str, Any] = {}
-        if isinstance(body, str):
-            content["content"] = body.encode()
-            headers["Content-Type"] = "application/yaml"
+        if isinstance(body, bytes):
+            content["content"] = body
+            headers["Content-Type"] = "application/json"
         elif body is not None:
             content["json"] = body
         if idempotency_key is not None:
@@ -113,7 +117,7 @@ class Client:
             ) from error
         if answer.is_success:
             return answer.json() if answer.content else None
-        raise ApiError(_refusal(answer))
+        raise Refused(_refusal(answer))
 
 
 def _refusal(answer: httpx.Response) -> str:

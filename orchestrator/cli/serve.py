@@ -8,20 +8,19 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import trio
 import typer
-import yaml
 
-from api.app import create_app
-from api.counters import HttpCounters
-from api.server import serve_http
-from orchestrator.app import Exchange, open_exchange
+from orchestrator.cli.documents import read_document
 from orchestrator.cli.logs import set_up_logs
 from orchestrator.model.errors import ConfigError, Problem, ResourceError
 from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestrator.app import Exchange
 
 
 def serve(
@@ -100,8 +99,14 @@ def run_alone(run: Callable[[], Awaitable[None]]) -> None:
 
 
 @asynccontextmanager
-async def open_served(settings: Settings) -> AsyncIterator[tuple[Exchange, list[str]]]:
+async def open_served(settings: Settings) -> AsyncIterator["tuple[Exchange, list[str]]"]:
     """An exchange with its API; the URLs that it serves."""
+    # Taken in here, so that the commands which only ask over HTTP need not wait for all of it.
+    from api.app import create_app
+    from api.counters import HttpCounters
+    from api.server import serve_http
+    from orchestrator.app import open_exchange
+
     # Each leg takes two sockets; the soft limit of many systems would end at some hundred calls.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -119,7 +124,7 @@ async def open_served(settings: Settings) -> AsyncIterator[tuple[Exchange, list[
         nursery.cancel_scope.cancel()
 
 
-def announce(exchange: Exchange, urls: list[str]) -> None:
+def announce(exchange: "Exchange", urls: list[str]) -> None:
     """Tell the operator where everything is."""
     url = urls[0]
     print(f"Tandem is up. SIP: {', '.join(exchange.switch.engine.listening())}", flush=True)
@@ -135,16 +140,6 @@ async def stopped() -> None:
         async for _ in signals:
             print("stopping", file=sys.stderr)
             return
-
-
-def read_document(path: Path) -> object:
-    """A company document. Raises `ConfigError` naming file and line."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([Problem(str(path), error.strerror or str(error))]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), f"is no YAML: {' '.join(str(error).split())}")]) from error
 
 
 def _ports(text: str | None) -> tuple[int, int] | None:

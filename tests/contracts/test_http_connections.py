@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from api import connections, server
 from api.counters import HttpCounters
 from api.server import serve_http
-from tests.unit.api.conftest import built
+from tests.unit.api.conftest import app_of
 from tests.unit.api.fake_exchange import FakeExchange
 
 UPGRADE = (
@@ -43,9 +43,7 @@ HOSTILE = {
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     monkeypatch.setattr(server, "KEEP_ALIVE_S", 1)
-    app, _ = built()
-    app.state.exchange = FakeExchange()
-    return app
+    return app_of(FakeExchange())
 
 
 @asynccontextmanager

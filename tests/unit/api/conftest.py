@@ -64,15 +64,19 @@ def built() -> tuple[FastAPI, HttpCounters]:
     return create_app(cast(Exchange, FakeExchange()), http), http
 
 
-@pytest.fixture
-async def app(fake: FakeExchange) -> FastAPI:
-    """Built once, since building takes long; each test has its own exchange behind it."""
+def app_of(exchange: FakeExchange) -> FastAPI:
+    """The application, built once, since building takes long, with this exchange behind it and no memory."""
     app, http = built()
-    app.state.exchange = fake
+    app.state.exchange = exchange
     app.state.buckets = Buckets()
     app.state.envelopes = Envelopes()
     app.state.streams = Streams(http)
     return app
+
+
+@pytest.fixture
+async def app(fake: FakeExchange) -> FastAPI:
+    return app_of(fake)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from api.envelopes import TYPES
 from orchestrator.model import journal as j
 from orchestrator.model.calls import Direction, Who
 from orchestrator.model.identifiers import CallId, LegId
-from tests.unit.api.conftest import DEMO, built
+from tests.unit.api.conftest import DEMO, app_of
 from tests.unit.api.fake_exchange import FakeExchange
 
 ONE, TWO = CallId("01900000-0000-7000-8000-000000000001"), CallId("01900000-0000-7000-8000-000000000002")
@@ -137,8 +137,7 @@ def test_a_reader_that_dies_again_and_again_misses_nothing(cuts: list[int], befo
         await fake.apply(
             {"company": "demo", "name": "x", "domain": "x.example", "terminal": {"announcement": "a"}}, by="x"
         )
-        app, http = built()
-        app.state.exchange, app.state.streams = fake, streams.Streams(http)
+        app = app_of(fake)
         _, key = await fake.create_key(company=DEMO, name="x", scopes=frozenset({"events.read"}))
         seen = list(range(1, fake.last_seq(DEMO) + 1))
         for _ in range(before):

@@ -23,7 +23,7 @@ from orchestrator.model import journal as j
 from orchestrator.model.access import SCOPES
 from orchestrator.model.calls import Direction, Who
 from orchestrator.model.identifiers import LegId
-from tests.unit.api.conftest import DEMO, built, company
+from tests.unit.api.conftest import DEMO, app_of, company
 from tests.unit.api.fake_exchange import FakeExchange
 from tests.unit.api.test_access_matrix import BODIES, CALL, OPERATIONS, PLACES
 
@@ -65,8 +65,6 @@ async def exchange() -> FakeExchange:
     fake = FakeExchange()
     await fake.apply(company("demo"), by="test")
     fake.write(DEMO, j.CallArrived(CALL, LegId(1), Direction.INTERNAL, Who(), "102"))
-    app, _ = built()
-    app.state.exchange = fake
     return fake
 
 
@@ -95,7 +93,7 @@ def test_odd_requests_are_answered(
     async def ask() -> httpx.Response:
         fake = await exchange()
         _, key = await fake.create_key(company=DEMO, name="fuzz", scopes=SCOPES)
-        transport = httpx.ASGITransport(built()[0], raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app_of(fake), raise_app_exceptions=False)
         sent = {"Content-Type": "application/json", **headers, "Authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=sent) as client:
             return await client.request(method, path, params=query, content=body)

@@ -1,0 +1,224 @@
+"""The `tandem` command against a served exchange: what it shows, what it refuses, and with which exit code."""
+
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+import yaml
+from attrs import frozen
+
+from api.counters import HttpCounters
+from api.server import serve_http
+from orchestrator.model import journal as j
+from orchestrator.model.access import SCOPES
+from orchestrator.model.calls import Direction, EndCause, Refusal, Who
+from orchestrator.model.identifiers import CallId, CompanyId, DeviceId, LegId, PersonId
+from tests.unit.api.conftest import app_of, company
+from tests.unit.api.fake_exchange import FakeExchange
+
+TANDEM = Path(sys.executable).with_name("tandem")
+DEMO = CompanyId("demo")
+ANNA, BORIS = PersonId("anna"), PersonId("boris")
+CALL = CallId("01900000-0000-7000-8000-00000000ca11")
+
+
+@frozen
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@frozen
+class Shell:
+    """Runs `tandem` as the operator of one served exchange."""
+
+    url: str
+    key: str
+    folder: Path
+
+    async def tandem(self, *words: str, **environment: str) -> Done:
+        known = {
+            "TANDEM_URL": self.url,
+            "TANDEM_KEY": self.key,
+            "COLUMNS": "200",
+            "PATH": "/usr/bin",
+            "LANG": "C.UTF-8",
+        }
+        with trio.fail_after(30):
+            done = await trio.run_process(
+                [TANDEM, *words],
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                cwd=self.folder,
+                env={**known, **environment},
+                stdin=b"",
+            )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def write(self, name: str, document: object) -> str:
+        (self.folder / name).write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+        return name
+
+
+@pytest.fixture
+async def fake() -> FakeExchange:
+    exchange = FakeExchange()
+    await exchange.apply(company("demo"), by="test")
+    return exchange
+
+
+@pytest.fixture
+async def shell(fake: FakeExchange, tmp_path: Path) -> AsyncIterator[Shell]:
+    _, key = await fake.create_key(company=None, name="operator", scopes=SCOPES)
+    async with trio.open_nursery() as nursery:
+        [url] = await nursery.start(serve_http, app_of(fake), ["127.0.0.1:0"], HttpCounters())
+        yield Shell(url, key, tmp_path)
+        nursery.cancel_scope.cancel()
+
+
+def a_call(fake: FakeExchange, *, over: bool) -> None:
+    fake.write(
+        DEMO, j.CallArrived(CALL, LegId(1), Direction.INTERNAL, Who(BORIS, name="Борис", number="102"), "101")
+    )
+    fake.write(DEMO, j.CallRouted(CALL, "person:anna", "extension", ANNA))
+    fake.write(DEMO, j.DeviceSkipped(CALL, ANNA, DeviceId("demo-desk"), Refusal.OFFLINE))
+    fake.write(DEMO, j.DeviceRang(CALL, LegId(2), DeviceId("demo-mobile"), ANNA, "+79161234567"))
+    fake.write(
+        DEMO, j.CallAnswered(CALL, LegId(2), Who(ANNA, DeviceId("demo-mobile"), name="Анна Иванова"), 4000)
+    )
+    if over:
+        fake.write(DEMO, j.CallEnded(CALL, EndCause.CALLEE_HUNG_UP, 4000, 61_000))
+
+
+async def test_a_document_is_shown_then_applied_then_is_nothing_to_do(
+    shell: Shell, fake: FakeExchange
+) -> None:
+    file = shell.write("company.yaml", company("demo", "111"))
+    shown = await shell.tandem("apply", file, "--dry-run")
+    assert (shown.code, shown.out.strip()) == (0, "person anna: extension 101 → 111")
+    assert fake.configurations[DEMO].people[ANNA].extension == "101"
+    assert (await shell.tandem("apply", file, "--yes")).out.splitlines()[-1] == "demo: 1 changes applied"
+    assert fake.configurations[DEMO].people[ANNA].extension == "111"
+    assert (await shell.tandem("apply", file)).out.strip() == "demo: nothing to change"
+
+
+async def test_every_wrong_key_is_named_with_its_path(shell: Shell) -> None:
+    document = company("demo")
+    document["people"][0]["nam"] = "x"
+    document["numbers"][0]["to"] = {"person": "nobody", "announcement": "both"}
+    done = await shell.tandem("apply", shell.write("wrong.yaml", document), "--yes")
+    assert done.code == 2
+    assert "people[0].nam: unknown key" in done.err
+    assert "numbers[0].to" in done.err
+    (shell.folder / "broken.yaml").write_text("a: [")
+    done = await shell.tandem("apply", "broken.yaml")
+    assert (done.code, done.err.startswith("tandem: broken.yaml: is no YAML")) == (2, True)
+    done = await shell.tandem("apply", "missing.yaml")
+    assert (done.code, done.err.strip()) == (2, "tandem: missing.yaml: No such file or directory")
+
+
+async def test_what_is_exported_changes_nothing_when_applied(shell: Shell) -> None:
+    exported = await shell.tandem("export", "--company", "demo")
+    (shell.folder / "again.yaml").write_text(exported.out, encoding="utf-8")
+    assert "geheim" not in exported.out
+    again = await shell.tandem("apply", "again.yaml")
+    assert (again.out.strip(), again.err) == ("demo: nothing to change", "")
+
+
+async def test_calls_records_and_the_story_of_one(shell: Shell, fake: FakeExchange) -> None:
+    a_call(fake, over=False)
+    calls = await shell.tandem("calls")
+    assert CALL in calls.out
+    assert "talking" in calls.out
+    fake.write(DEMO, j.CallEnded(CALL, EndCause.CALLEE_HUNG_UP, 4000, 61_000))
+    assert CALL not in (await shell.tandem("calls")).out
+    records = await shell.tandem("records", "--person", "anna")
+    assert CALL in records.out
+    assert "61 s" in records.out
+    story = await shell.tandem("trace", CALL, "--lang", "ru")
+    assert "Анна Иванова (101): стационарный телефон не в сети, пропущен без ожидания" in story.out
+    assert len(story.out.splitlines()) == 6
+    unknown = await shell.tandem("trace", "nothing")
+    assert (unknown.code, unknown.err.strip()) == (1, "tandem: no such call")
+
+
+async def test_keys_are_made_shown_and_revoked(shell: Shell, fake: FakeExchange) -> None:
+    made = await shell.tandem("keys", "create", "wall", "--scope", "calls.read", "--company", "demo")
+    secret = made.out.strip()
+    assert (await shell.tandem("calls", TANDEM_KEY=secret)).code == 0
+    refused = await shell.tandem("records", TANDEM_KEY=secret)
+    assert (refused.code, refused.err.strip()) == (1, "tandem: needs records.read")
+    listed = await shell.tandem("keys", "list")
+    assert "wall" in listed.out
+    assert secret not in listed.out
+    [id] = [view.id for view in fake.views.values() if view.name == "wall"]
+    assert (await shell.tandem("keys", "revoke", id)).code == 0
+    refused = await shell.tandem("calls", TANDEM_KEY=secret)
+    assert refused.code == 1
+    assert "the API key is not accepted" in refused.err
+
+
+async def test_the_operators_key_is_found_in_the_data_folder(shell: Shell) -> None:
+    lost = Shell(shell.url, "", shell.folder)
+    environment = {"TANDEM_DATA_DIR": str(shell.folder / "data")}
+    words = ("calls", "--url", shell.url)
+    (shell.folder / "data").mkdir()
+    (shell.folder / "data" / "operator.key").write_text(shell.key + "\n")
+    no_key = {**environment, "PATH": "/usr/bin", "COLUMNS": "200"}
+    done = await trio.run_process([TANDEM, *words], capture_stdout=True, env=no_key, cwd=lost.folder)
+    assert done.returncode == 0
+
+
+async def test_an_exchange_that_is_not_there(shell: Shell) -> None:
+    done = await shell.tandem("calls", "--url", "http://127.0.0.1:1")
+    assert done.code == 1
+    assert done.err.startswith("tandem: no exchange answers at http://127.0.0.1:1")
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (
+            ["--http-listen", "127.0.0.1:{busy}"],
+            1,
+            "cannot listen on 127.0.0.1:{busy}: Address already in use",
+        ),
+        (["--sip-listen", "tcp:127.0.0.1:{busy}"], 1, "127.0.0.1:{busy}"),
+        (["--database-url", "mysql://x"], 2, "mysql"),
+        (["--database-url", "sqlite:////proc/none/x.db"], 1, "/proc/none"),
+        (["--data-dir", "/proc/none"], 1, "/proc/none"),
+        (["--media-ports", "x"], 2, "--media-ports: must be FIRST-LAST, not 'x'"),
+        (["--company", "none.yaml"], 2, "none.yaml: No such file or directory"),
+    ],
+)
+async def test_an_exchange_that_cannot_start_says_why_in_one_line(
+    tmp_path: Path, words: list[str], code: int, told: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy = str(taken.getsockname()[1])
+        free = ["--data-dir", "data", "--sip-listen", "udp:127.0.0.1:0", "--http-listen", "127.0.0.1:0"]
+        given = [word.replace("{busy}", busy) for word in words]
+        done = await Shell("", "", tmp_path).tandem("serve", "--media-address", "127.0.0.1", *free, *given)
+    assert done.code == code
+    lines = [line for line in done.err.splitlines() if line.startswith("tandem: ")]
+    assert len(lines) == 1, done.err
+    assert told.replace("{busy}", busy) in lines[0]
+
+
+async def test_the_doctor_looks_at_everything(shell: Shell) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 0))
+        port = str(taken.getsockname()[1])
+        done = await shell.tandem("doctor", "--sip-port", port, "--url", "http://127.0.0.1:1")
+    assert done.code == 1
+    assert f"✗ UDP {port}: Address already in use" in done.out
+    assert "    → end what uses it" in done.out
+    for looked_at in ("database", "disk", "open files", "clock", "media: sound both ways"):
+        assert looked_at in done.out
