@@ -1,0 +1,94 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from attrs import define, evolve, field
+
+from orchestrator.app.presence import Presence
+from orchestrator.devices.engine.switch import RegistrationNews
+from orchestrator.devices.store.bindings import Bindings
+from orchestrator.devices.store.database import open_database
+from orchestrator.model.identifiers import CompanyId, DeviceId, TrunkId
+from orchestrator.model.journal import DeviceRegistered, DeviceUnregistered, Entry, TrunkChanged
+from orchestrator.model.registrations import Registration, TrunkState
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+DEMO, DESK, SOFT = CompanyId("demo"), DeviceId("desk"), DeviceId("soft")
+
+
+@define
+class Written:
+    """A journal that only remembers."""
+
+    entries: list[Entry] = field(factory=list)
+    accepting: bool = True
+
+    def write(self, company: CompanyId, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    async def durable(self) -> None:
+        pass
+
+
+class Midnight:
+    def now(self) -> datetime:
+        return NOW
+
+
+@pytest.fixture
+def written() -> Written:
+    return Written()
+
+
+def at(source: str, expires_in_s: float = 60) -> Registration:
+    expires_at = NOW + timedelta(seconds=expires_in_s)
+    return Registration(DEMO, DESK, f"sip:desk@{source}", source, "udp", expires_at, "id", 1, "Phone")
+
+
+def news(*registrations: Registration, why: str = "registered") -> RegistrationNews:
+    return RegistrationNews(DEMO, DESK, registrations, why == "refreshed", False, why)
+
+
+def test_only_what_is_new_is_told(tmp_path: Path, written: Written) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/t.db")
+    presence = Presence(Bindings(database), written, Midnight())
+    home, away = at("192.0.2.1:5060"), at("198.51.100.9:5060")
+    presence.handle_registered(news(home))
+    presence.handle_registered(news(at("192.0.2.1:5060", 120), why="refreshed"))
+    presence.handle_registered(news(home, away))
+    presence.handle_registered(news(away, why="expired"))
+    assert presence.registrations(DEMO) == [away]
+    presence.handle_registered(news(why="unregistered"))
+    presence.handle_registered(news(why="unregistered"))
+    assert written.entries == [
+        DeviceRegistered(DESK, home.source, "udp", "Phone"),
+        DeviceRegistered(DESK, away.source, "udp", "Phone"),
+        DeviceUnregistered(DESK, "unregistered"),
+    ]
+    assert presence.registrations(DEMO) == []
+    database.close()
+
+
+async def test_a_restart_is_no_news_but_what_expired_meanwhile_is(tmp_path: Path, written: Written) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/t.db")
+    bindings = Bindings(database)
+    bindings.set(DEMO, DESK, [at("192.0.2.1:5060")])
+    bindings.set(DEMO, SOFT, [evolve(at("192.0.2.2:5060", -1), device=SOFT)])
+    await bindings.flush()
+    presence = Presence(Bindings(database), written, Midnight())
+    restored = await presence.load()
+    assert [one.source for one in restored] == ["192.0.2.1:5060"]
+    presence.handle_registered(news(at("192.0.2.1:5060")))
+    assert written.entries == [DeviceUnregistered(SOFT, "expired")]
+    database.close()
+
+
+def test_a_trunk_is_news_when_it_comes_or_goes(written: Written) -> None:
+    presence = Presence(bindings=None, journal=written, clock=Midnight())  # type: ignore[arg-type] # trunks are not stored
+    carrier = TrunkId("carrier")
+    assert not presence.trunk(DEMO, carrier, registers=True).registered
+    assert presence.trunk(DEMO, carrier, registers=False).registered
+    for registered, status in ((False, 408), (False, 503), (True, 200), (True, 200)):
+        presence.handle_trunk(TrunkState(DEMO, carrier, registered, status))
+    assert written.entries == [TrunkChanged(carrier, False, 408), TrunkChanged(carrier, True, 200)]
+    assert presence.trunk(DEMO, carrier, registers=True).registered
