@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -97,9 +98,11 @@ impl Engine {
         self.0.listening().iter().map(text).collect()
     }
 
-    fn set_accounts(&self, accounts: Vec<Account>) {
-        self.0
-            .command(Command::SetAccounts(accounts.into_iter().map(|account| account.0).collect()));
+    fn set_accounts(&self, py: Python<'_>, accounts: Vec<Account>) {
+        py.detach(|| {
+            let accounts: Vec<_> = accounts.into_iter().map(|account| account.0).collect();
+            self.0.command(Command::SetAccounts(Arc::new(accounts.into())));
+        });
     }
 
     fn set_trunks(&self, trunks: Vec<Trunk>) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_sip::endpoint::{Account, CallerId, LegId, RestoredBinding, Target, Trunk};
+use tandem_sip::endpoint::{Accounts, CallerId, LegId, RestoredBinding, Target, Trunk};
 
 /// Something to do. Those that name a leg which is gone do nothing.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub enum Command {
     Record { leg: LegId, path: String, max: Duration },
     StopRecording(LegId),
     SetPrompt { name: String, samples: Arc<[i16]> },
-    SetAccounts(Vec<Account>),
+    SetAccounts(Arc<Accounts>),
     SetTrunks(Vec<Trunk>),
     RestoreBindings(Vec<RestoredBinding>),
 }

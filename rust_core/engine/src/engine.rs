@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use tandem_sip::endpoint::Transport;
+use tandem_sip::endpoint::{Accounts, Transport};
 
 use crate::command::Command;
 use crate::event::Event;
@@ -19,6 +19,9 @@ pub struct Engine {
     shared: Arc<Shared>,
     listening: Vec<(Transport, SocketAddr)>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// The table of accounts in use, and the one before: a large one takes long to free, and is freed by whoever brings
+    /// the next, never by the SIP thread.
+    accounts: Mutex<[Arc<Accounts>; 2]>,
 }
 
 impl Engine {
@@ -26,7 +29,7 @@ impl Engine {
     pub fn start(options: Options) -> io::Result<Self> {
         let (sip, shared, listening) = SipThread::new(options)?;
         let thread = std::thread::Builder::new().name("sip".into()).spawn(move || sip.run())?;
-        Ok(Self { shared, listening, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, listening, thread: Mutex::new(Some(thread)), accounts: Mutex::default() })
     }
 
     /// The addresses really bound.
@@ -34,8 +37,15 @@ impl Engine {
         &self.listening
     }
 
-    /// Does something soon. Never blocks.
+    /// Does something soon. Never waits for anybody.
     pub fn command(&self, command: Command) {
+        if let Command::SetAccounts(table) = &command {
+            let mut kept = lock(&self.accounts);
+            kept.swap(0, 1);
+            let oldest = std::mem::replace(&mut kept[0], table.clone());
+            drop(kept);
+            drop(oldest);
+        }
         if !self.shared.is_over() {
             self.shared.post(Input::Command(command));
         }

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod offer_answer;
 pub mod wire;
 
+mod accounts;
 mod dialog;
 mod leg;
 mod registrar;

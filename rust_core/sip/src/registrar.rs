@@ -1,9 +1,10 @@
 //! Where devices can be reached (RFC 3261 §10.3, RFC 3327, RFC 5626).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::accounts::Accounts;
 use crate::endpoint::{Account, Binding, Flow};
 
 /// One place of one device.
@@ -70,9 +71,7 @@ pub(crate) enum Expiry {
 /// Accounts and their places.
 #[derive(Debug, Default)]
 pub(crate) struct Registrar {
-    accounts: HashMap<(String, String), Arc<Account>>,
-    by_device: HashMap<(String, String), Arc<Account>>,
-    realms: HashSet<String>,
+    accounts: Arc<Accounts>,
     places: HashMap<(String, String), Vec<Place>>,
     /// Which device a place belongs to.
     owners: HashMap<u64, Arc<Account>>,
@@ -81,32 +80,18 @@ pub(crate) struct Registrar {
     /// Places that wait for a timer.
     unarmed: Vec<(u64, Instant)>,
     next_id: u64,
-    sha256_share: f64,
 }
 
 impl Registrar {
     /// Replaces the accounts; gives back those of places that have none any more.
-    pub(crate) fn set_accounts(&mut self, accounts: Vec<Account>) -> Vec<Arc<Account>> {
-        self.accounts.clear();
-        self.realms.clear();
-        let mut with_sha256 = 0_usize;
-        let total = accounts.len();
-        self.by_device.clear();
-        for account in accounts {
-            let account = Arc::new(account);
-            with_sha256 += usize::from(account.secrets.ha1_sha256.is_some());
-            self.realms.insert(account.realm.to_ascii_lowercase());
-            self.by_device.insert(device_key(&account), account.clone());
-            self.accounts
-                .insert((account.realm.to_ascii_lowercase(), account.username.clone()), account);
-        }
-        self.sha256_share = if total == 0 { 0.0 } else { with_sha256 as f64 / total as f64 };
+    pub(crate) fn set_accounts(&mut self, accounts: Arc<Accounts>) -> Vec<Arc<Account>> {
+        self.accounts = accounts;
         let mut gone = Vec::new();
         let keys: Vec<_> = self.places.keys().cloned().collect();
         for key in keys {
             let places = self.places.get(&key).map_or(&[][..], Vec::as_slice);
             let ids: Vec<u64> = places.iter().map(|place| place.id).collect();
-            match self.by_device.get(&key) {
+            match self.accounts.of_device(&key) {
                 Some(account) => {
                     for id in ids {
                         self.owners.insert(id, account.clone());
@@ -122,20 +107,20 @@ impl Registrar {
     }
 
     pub(crate) fn account(&self, realm: &str, username: &str) -> Option<&Arc<Account>> {
-        self.accounts.get(&(realm.to_ascii_lowercase(), username.to_owned()))
+        self.accounts.of_user(realm, username)
     }
 
     pub(crate) fn account_of_device(&self, company: &str, device: &str) -> Option<Arc<Account>> {
-        self.by_device.get(&(company.to_owned(), device.to_owned())).cloned()
+        self.accounts.of_device(&(company.to_owned(), device.to_owned())).cloned()
     }
 
     pub(crate) fn is_realm(&self, host: &str) -> bool {
-        self.realms.contains(&host.to_ascii_lowercase())
+        self.accounts.is_realm(host)
     }
 
     /// Share of accounts that take SHA-256, 0..=1: unknown users are shown it as often.
     pub(crate) fn sha256_share(&self) -> f64 {
-        self.sha256_share
+        self.accounts.sha256_share()
     }
 
     /// Obeys a register. Either all of it happens or, out of order, nothing.

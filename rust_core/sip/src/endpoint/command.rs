@@ -1,8 +1,10 @@
 //! What the engine and Python want done.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::accounts::Accounts;
 use crate::auth::{Credentials, Secrets};
 
 use super::flow::Transport;
@@ -161,8 +163,8 @@ pub enum Command {
         /// Who wants it.
         by: super::event::EndedBy,
     },
-    /// Replaces the accounts.
-    SetAccounts(Vec<Account>),
+    /// Replaces the accounts. Cheap: the table is built by whoever commands it.
+    SetAccounts(Arc<Accounts>),
     /// Replaces the trunks.
     SetTrunks(Vec<Trunk>),
     /// A trunk's host has (another) address.

@@ -23,6 +23,7 @@ mod server_transactions;
 mod timeouts;
 mod trunk_register;
 
+pub use crate::accounts::Accounts;
 pub use command::{
     Account, CallerId, Command, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk,
 };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::requests::Refusal;
 use super::{Account, Due, Endpoint, Event, Flow, RestoredBinding, Why};
+use crate::accounts::Accounts;
 use crate::dialog;
 use crate::registrar::{Asked, Change, Place, Wish};
 use crate::wire::{Address, HeaderName, Request, Scheme, display_text};
@@ -113,7 +114,7 @@ impl Endpoint {
         );
     }
 
-    pub(super) fn set_accounts(&mut self, now: Instant, accounts: Vec<Account>) {
+    pub(super) fn set_accounts(&mut self, now: Instant, accounts: Arc<Accounts>) {
         for account in self.registrar.set_accounts(accounts) {
             self.tell_registration(now, &account, Why::Removed);
         }

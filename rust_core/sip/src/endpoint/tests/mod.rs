@@ -45,7 +45,7 @@ impl Desk {
         change(&mut config);
         let now = crate::timers::tests::epoch();
         let mut endpoint = Endpoint::new(config, [7; 32], now);
-        endpoint.handle_command(now, Command::SetAccounts(vec![account("anna", "pw")]));
+        endpoint.handle_command(now, Command::SetAccounts(accounts(vec![account("anna", "pw")])));
         endpoint.handle_command(now, Command::SetTrunks(vec![trunk("carrier", CARRIER)]));
         Self { endpoint, now, serial: 0 }
     }
@@ -240,6 +240,11 @@ pub(super) fn config(address: &str) -> Config {
         max_expires: Duration::from_secs(3600),
         user_agent: "Tandem".to_owned(),
     }
+}
+
+/// A table of these.
+fn accounts(list: Vec<Account>) -> std::sync::Arc<super::Accounts> {
+    std::sync::Arc::new(list.into())
 }
 
 pub(super) fn account(user: &str, password: &str) -> Account {

@@ -99,7 +99,7 @@ impl World {
             expires: Duration::from_secs(120),
             ..trunk("exchange", US)
         };
-        world.act(Side::Exchange, Command::SetAccounts(vec![account("anna", "pw")]));
+        world.act(Side::Exchange, Command::SetAccounts(accounts(vec![account("anna", "pw")])));
         world.act(Side::Phone, Command::SetTrunks(vec![exchange]));
         world
     }

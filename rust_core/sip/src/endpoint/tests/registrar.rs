@@ -272,9 +272,12 @@ fn an_account_that_goes_takes_its_places_along() {
     let (mut desk, mut phone) = (Desk::new(), Phone::new());
     phone.register(&mut desk, PHONE, CONTACT);
     desk.events();
-    desk.command(Command::SetAccounts(vec![account("anna", "pw"), account("boris", "pw")]));
+    desk.command(Command::SetAccounts(accounts(vec![
+        account("anna", "pw"),
+        account("boris", "pw"),
+    ])));
     assert_eq!(desk.events(), []);
-    desk.command(Command::SetAccounts(vec![account("boris", "pw")]));
+    desk.command(Command::SetAccounts(accounts(vec![account("boris", "pw")])));
     assert_eq!(told(&mut desk), [(Why::Removed, 0)]);
     desk.assert_empty_after(3600);
 }
