@@ -60,7 +60,8 @@ impl Talk {
             secrets,
             max_bindings: 2,
         };
-        endpoint.handle_command(now, Command::SetAccounts(std::sync::Arc::new(vec![account].into())));
+        endpoint
+            .handle_command(now, Command::SetAccounts(std::sync::Arc::new(vec![account].into())));
         endpoint.handle_command(now, Command::SetTrunks(vec![trunk()]));
         Self { endpoint, now, tag: Vec::new(), newest: None, begun: 0, ended: 0, heard: Vec::new() }
     }
