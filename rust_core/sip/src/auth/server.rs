@@ -80,14 +80,13 @@ impl Challenger {
         let algorithm = Algorithm::parse(fields.value("algorithm"));
         let is_right = is_right(&fields, request.method.as_str(), algorithm, secrets);
         let nonce = fields.value("nonce").unwrap_or("");
-        match self.nonce_state(now, nonce, source) {
-            Nonce::Fresh if is_right && self.count(now, nonce, fields.value("nc")) => {
-                Verdict::Accepted { username: username.to_owned() }
-            }
-            // Stale is said only to who knows the secret; else it would tell that the user exists.
-            Nonce::Fresh | Nonce::Old => self.challenge(now, realm, source, is_right, with_sha256),
-            Nonce::Foreign => self.challenge(now, realm, source, false, with_sha256),
+        let is_fresh = self.is_fresh(now, nonce, source);
+        if is_fresh && is_right && self.count(now, nonce, fields.value("nc")) {
+            return Verdict::Accepted { username: username.to_owned() };
         }
+        // Stale is said only to who knows the secret; else it would tell that the user exists. It is said too of a
+        // nonce of another source or of an earlier run: a phone would otherwise take its password for wrong.
+        self.challenge(now, realm, source, is_right, with_sha256)
     }
 
     fn challenge(
@@ -124,15 +123,14 @@ impl Challenger {
         to_hex(&mac.finalize().into_bytes()[..16])
     }
 
-    fn nonce_state(&self, now: Instant, nonce: &str, source: IpAddr) -> Nonce {
+    /// Whether it is one that we gave to this source, and not too long ago.
+    fn is_fresh(&self, now: Instant, nonce: &str, source: IpAddr) -> bool {
         let mut parts = nonce.splitn(3, '.');
         let mut hex = || parts.next().and_then(|part| u64::from_str_radix(part, 16).ok());
-        let (Some(made_s), Some(serial)) = (hex(), hex()) else { return Nonce::Foreign };
-        if !is_equal(parts.next().unwrap_or(""), &self.seal(made_s, serial, source)) {
-            return Nonce::Foreign;
-        }
+        let (Some(made_s), Some(serial)) = (hex(), hex()) else { return false };
+        let is_ours = is_equal(parts.next().unwrap_or(""), &self.seal(made_s, serial, source));
         let age_s = now.saturating_duration_since(self.epoch).as_secs().saturating_sub(made_s);
-        if age_s <= NONCE_LIFE.as_secs() { Nonce::Fresh } else { Nonce::Old }
+        is_ours && age_s <= NONCE_LIFE.as_secs()
     }
 
     /// Whether this use of the nonce is a new one; remembers it.
@@ -171,12 +169,6 @@ impl Challenger {
         used.window |= 1 << behind;
         true
     }
-}
-
-enum Nonce {
-    Fresh,
-    Old,
-    Foreign,
 }
 
 fn is_right(
@@ -332,11 +324,20 @@ mod tests {
         let anna = credentials("anna", "pw");
         let challenge = side.verify(&register(), "192.0.2.1", false);
         let request = answered(challenge, &mut ClientDigest::new("cn".into()), &anna);
-        assert!(matches!(side.verify(&request, "192.0.2.2", false), Verdict::Challenge(_)));
-        side.now += NONCE_LIFE + Duration::from_secs(2);
-        let Verdict::Challenge(lines) = side.verify(&request, "192.0.2.1", false) else {
-            panic!("accepted")
+        let is_stale = |verdict: Verdict| {
+            let Verdict::Challenge(lines) = verdict else { panic!("accepted") };
+            lines[0].contains("stale=true")
         };
-        assert!(lines[0].contains("stale=true"));
+        assert!(is_stale(side.verify(&request, "192.0.2.2", false)), "another source");
+        let mut wrong = register();
+        let text = request.headers.text(&HeaderName::Authorization).unwrap();
+        wrong
+            .headers
+            .push(HeaderName::Authorization, text.replace("uri=\"sip:demo", "uri=\"sip:x"));
+        assert!(!is_stale(side.verify(&wrong, "192.0.2.2", false)));
+        side.now += NONCE_LIFE + Duration::from_secs(2);
+        assert!(is_stale(side.verify(&request, "192.0.2.1", false)), "too old");
+        side.challenger = Challenger::new([8; 32], side.now);
+        assert!(is_stale(side.verify(&request, "192.0.2.1", false)), "of an earlier run");
     }
 }

@@ -25,7 +25,8 @@ impl<'a> Via<'a> {
     /// Reads one value; `None` if it breaks the grammar beyond meaning.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?.trim();
-        if has_open_quote(text) {
+        // A bracket, which no Via has, would hide the comma behind which the next one begins.
+        if has_open_quote(text) || text.contains(['<', '>']) {
             return None;
         }
         let (front, params) = text.split_once(';').unwrap_or((text, ""));
@@ -100,6 +101,7 @@ mod tests {
     #[test]
     fn quotes_must_close_and_keep_what_they_hold() {
         assert_eq!(Via::parse(b"SIP/2.0/UDP a;x=\"y"), None);
+        assert_eq!(Via::parse(b"SIP/2.0/UDP a;received=<1"), None);
         let source = "203.0.113.7:4711".parse().unwrap();
         assert_eq!(
             with_source("SIP/2.0/UDP a;x=\"y;received=1\"", source),
