@@ -100,6 +100,8 @@ async def test_a_full_disk_stops_new_calls_and_loses_nothing(tmp_path: Path) -> 
     assert any(line.startswith("fault ") for line in lines)
     answered = [line.removeprefix("answered ") for line in lines if line.startswith("answered ")]
     async with open_exchange(settings_for(tmp_path)) as exchange:
+        # The calls that the child left open are closed at the start; both views are read after that.
+        await exchange.journal.durable()
         records = await journal_of(exchange)
         assert [record.seq for record in records] == list(range(1, len(records) + 1))
         answers = Counter(r.entry.call for r in records if isinstance(r.entry, CallAnswered))
