@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_engine::media::{MediaLeg, MediaOptions, MediaShards, PortPool, Source};
+use tandem_engine::media::{Driver, MediaLeg, MediaOptions, MediaShards, PortPool, Source};
 use tandem_loadgen::{local, print_ports, read_ports, wait_for_end};
 use tandem_media::params::{CodecParams, MediaParams};
 
 fn main() -> io::Result<()> {
     let far_ends = read_ports()?;
     let media_timeout = Duration::from_secs(3600);
-    let options = MediaOptions { shards: 1, media_timeout, seed: 1 };
+    let options = MediaOptions { shards: 1, media_timeout, seed: 1, driver: Driver::Fastest };
     let shards = MediaShards::start(options, Arc::new(|_| {}))?;
     let pool = PortPool::new(IpAddr::from([127, 0, 0, 1]), PORTS, 1);
     let (mut legs, mut ports): (Vec<MediaLeg>, Vec<u16>) = (Vec::new(), Vec::new());

@@ -1,9 +1,11 @@
 //! What a shard counts. Kept by its thread alone and published once a second.
 
-/// Totals since start, and one level.
+/// Totals since start, and two levels.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) legs: u64,
+    /// 1 where packets go through io_uring.
+    pub(super) io_urings: u64,
     pub(super) packets_received: u64,
     pub(super) packets_sent: u64,
     pub(super) stranger: u64,
@@ -26,9 +28,10 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Every figure with its name.
-    pub(super) fn named(&self) -> [(&'static str, u64); 19] {
+    pub(super) fn named(&self) -> [(&'static str, u64); 20] {
         [
             ("media_legs", self.legs),
+            ("media_io_urings", self.io_urings),
             ("media_packets_received", self.packets_received),
             ("media_packets_sent", self.packets_sent),
             ("media_discarded_stranger", self.stranger),

@@ -48,7 +48,7 @@ impl Shard {
             self.connect(slot);
         }
         if is_first {
-            self.watch(slot);
+            self.watch_rtcp(slot);
         }
         self.refresh(slot);
         if let Some(heard) = self.cold[slot as usize].as_ref().and_then(|cold| cold.hears) {

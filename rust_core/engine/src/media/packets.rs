@@ -37,8 +37,14 @@ impl Shard {
         }
     }
 
-    /// Lets only the known source through the socket, if there is one, or everybody.
+    /// Lets only the known source through the socket, if there is one, or everybody, and reads it accordingly.
     pub(super) fn connect(&mut self, slot: u32) {
+        self.unwatch_rtp(slot);
+        self.let_through(slot);
+        self.watch_rtp(slot);
+    }
+
+    fn let_through(&mut self, slot: u32) {
         let (hot, Some(cold)) = (&mut self.hot[slot as usize], &self.cold[slot as usize]) else {
             return;
         };
@@ -95,7 +101,7 @@ impl Shard {
 
     /// Takes a packet from the known source.
     #[inline]
-    fn handle_datagram(&mut self, slot: u32, len: usize) {
+    pub(super) fn handle_datagram(&mut self, slot: u32, len: usize) {
         if is_rtcp(&self.buffer[..len]) {
             self.handle_reports(slot, len);
             return;
@@ -114,7 +120,7 @@ impl Shard {
         }
         let session = &mut self.hot[slot as usize].session;
         if let Some(listener) = session.forward(&mut self.buffer[..len], format) {
-            self.relay(listener, len);
+            if is_tapped { self.relay(listener, len) } else { self.relay_by_ring(listener, len) }
         } else if session.has_listener() {
             self.counts.not_understood += 1;
         }
@@ -127,6 +133,20 @@ impl Shard {
     fn relay(&mut self, listener: u32, len: usize) {
         if self.hot[listener as usize].takes_relay {
             self.send_rtp(listener, len);
+        }
+    }
+
+    /// The same with the other packets of the turn, where that is possible.
+    #[inline]
+    fn relay_by_ring(&mut self, listener: u32, len: usize) {
+        let hot = &mut self.hot[listener as usize];
+        match (&mut self.ring, &hot.socket) {
+            (Some(ring), Some(socket)) if hot.is_connected && hot.takes_relay => {
+                ring.send(socket, &self.buffer[..len]);
+                hot.session.sent += 1;
+                self.counts.packets_sent += 1;
+            }
+            _ => self.relay(listener, len),
         }
     }
 

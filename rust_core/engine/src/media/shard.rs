@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -22,7 +23,8 @@ use super::counts::Counts;
 use super::event::{EventSink, MediaEvent, MediaEventKind};
 use super::leg::{Cold, Hot};
 use super::pool::Lease;
-use super::shards::{MediaOptions, Shared};
+use super::ring::{Completion, Ring};
+use super::shards::{Driver, MediaOptions, Shared};
 use super::wheel::Wheel;
 use super::writer::WriterInbox;
 
@@ -43,6 +45,8 @@ pub(super) struct Shard {
     /// The packet in hand.
     pub(super) buffer: Box<[u8; BUFFER_LEN]>,
     epoll: OwnedFd,
+    /// For connected RTP sockets, where the kernel allows it.
+    pub(super) ring: Option<Ring>,
     free: Vec<u32>,
     commands: VecDeque<Command>,
     shared: Arc<Shared>,
@@ -79,6 +83,7 @@ impl Shard {
             writer,
             buffer: Box::new([0; BUFFER_LEN]),
             epoll,
+            ring: None,
             free: Vec::new(),
             commands: VecDeque::new(),
             shared,
@@ -92,22 +97,26 @@ impl Shard {
     }
 
     /// Works until it is told to stop. A panic ends the leg that it was about, not the thread.
-    pub(super) fn run(mut self) {
-        let mut ready = Vec::with_capacity(BATCH);
+    pub(super) fn run(mut self, driver: Driver) {
+        if driver == Driver::Fastest {
+            self.ring = Ring::open(self.epoll.as_fd()).ok();
+        }
+        self.counts.io_urings = u64::from(self.ring.is_some());
+        let mut came = Came { ready: Vec::with_capacity(BATCH), completions: VecDeque::new() };
+        let mut is_busy = false;
         while !self.is_stopping {
-            ready.clear();
-            let timeout = self.until_next();
-            // It fails only when a signal comes in between.
-            let _ = epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout));
+            came.ready.clear();
+            self.wait(&mut came, is_busy);
+            let count = came.ready.len() + came.completions.len();
             let gap = self.clock.elapsed().saturating_sub(self.at);
             self.at += gap;
-            if catch_unwind(AssertUnwindSafe(|| self.turn(&ready))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.turn(&mut came))).is_err() {
                 self.counts.panics += 1;
                 self.abandon_leg_in_hand();
             }
-            if (ready.len() > 1 || gap < GATHER) && ready.len() < BATCH {
-                self.gather();
-            }
+            // Waking up for each packet would cost more than the packet itself: above some 10 calls they are let come
+            // together for up to `GATHER`, a twentieth of their packet time.
+            is_busy = (count > 1 || gap < GATHER) && came.ready.len() < BATCH;
         }
         let slots: Vec<u32> = self.by_leg.values().copied().collect();
         for slot in slots {
@@ -116,24 +125,71 @@ impl Shard {
         self.publish();
     }
 
+    /// Sends what the last turn left, and waits for something to do.
+    fn wait(&mut self, came: &mut Came, is_busy: bool) {
+        if self.ring.is_none() {
+            if is_busy {
+                self.gather();
+            }
+            self.poll_epoll(came, self.until_next());
+            return;
+        }
+        let timeout = self.until_next();
+        let Some(ring) = &mut self.ring else { return };
+        if is_busy {
+            ring.wait(BATCH, timeout.min(GATHER));
+        } else {
+            ring.wait(1, timeout);
+        }
+        ring.completions(&mut came.completions);
+        if came.completions.contains(&Completion::Epoll) {
+            ring.watch_epoll(self.epoll.as_fd());
+            self.poll_epoll(came, Duration::ZERO);
+        }
+    }
+
+    /// Waits for sockets that can be read, and for commands.
+    fn poll_epoll(&self, came: &mut Came, timeout: Duration) {
+        let (tv_sec, tv_nsec) = (timeout.as_secs() as i64, timeout.subsec_nanos().into());
+        let timeout = Timespec { tv_sec, tv_nsec };
+        // It fails only when a signal comes in between.
+        let _ = epoll::wait(&self.epoll, spare_capacity(&mut came.ready), Some(&timeout));
+    }
+
     /// Tells something about a leg.
     pub(super) fn tell(&self, leg: u64, kind: MediaEventKind) {
         (self.sink)(MediaEvent { leg, at: self.clock.instant(self.at), kind });
     }
 
-    /// Begins to read the sockets of a leg.
-    pub(super) fn watch(&mut self, slot: u32) {
-        let (hot, Some(cold)) = (&self.hot[slot as usize], &self.cold[slot as usize]) else {
-            return;
-        };
-        let sockets = [hot.socket.as_ref().map(AsFd::as_fd), Some(cold.rtcp.as_fd())];
-        for (port, socket) in (0..).zip(sockets) {
-            let Some(socket) = socket else { continue };
-            let data = epoll::EventData::new_u64(u64::from(slot) << 1 | port);
-            if epoll::add(&self.epoll, socket, data, epoll::EventFlags::IN).is_err() {
-                self.counts.socket_errors += 1;
-            }
+    /// Begins to read the RTCP socket of a leg.
+    pub(super) fn watch_rtcp(&mut self, slot: u32) {
+        let Some(cold) = &self.cold[slot as usize] else { return };
+        self.counts.socket_errors += u64::from(!self.add_to_epoll(&cold.rtcp, slot, RTCP));
+    }
+
+    /// Begins to read the RTP socket of a leg: once it is connected, by the ring.
+    pub(super) fn watch_rtp(&mut self, slot: u32) {
+        let hot = &self.hot[slot as usize];
+        let Some(socket) = &hot.socket else { return };
+        match &mut self.ring {
+            Some(ring) if hot.is_connected => ring.receive(slot, socket),
+            _ => self.counts.socket_errors += u64::from(!self.add_to_epoll(socket, slot, RTP)),
         }
+    }
+
+    /// Ends it, before the socket becomes another one or is closed.
+    pub(super) fn unwatch_rtp(&mut self, slot: u32) {
+        if let Some(ring) = &mut self.ring {
+            ring.stop_receiving(slot);
+        }
+        if let Some(socket) = &self.hot[slot as usize].socket {
+            let _ = epoll::delete(&self.epoll, socket); // It fails when the ring had it, or nobody.
+        }
+    }
+
+    fn add_to_epoll(&self, socket: &UdpSocket, slot: u32, kind: u64) -> bool {
+        let data = epoll::EventData::new_u64(u64::from(slot) << 1 | kind);
+        epoll::add(&self.epoll, socket, data, epoll::EventFlags::IN).is_ok()
     }
 
     /// A panic from here on is about this leg.
@@ -149,18 +205,21 @@ impl Shard {
         z ^ (z >> 31)
     }
 
-    fn turn(&mut self, ready: &[epoll::Event]) {
-        if ready.iter().any(|event| event.data.u64() == WAKE) {
+    fn turn(&mut self, came: &mut Came) {
+        if came.ready.iter().any(|event| event.data.u64() == WAKE) {
             self.commands.extend(self.shared.inbox.take());
         }
         while let Some(command) = self.commands.pop_front() {
             self.handle_command(command);
         }
-        for data in ready.iter().map(|event| event.data.u64()).filter(|&data| data != WAKE) {
+        for data in came.ready.iter().map(|event| event.data.u64()).filter(|&data| data != WAKE) {
             // The slot may have changed hands in this turn. Then its socket is just found empty.
             let slot = (data >> 1) as u32;
             self.take_in_hand(Some(slot));
-            if data & 1 == 0 { self.read_rtp(slot) } else { self.read_rtcp(slot) }
+            if data & 1 == RTP { self.read_rtp(slot) } else { self.read_rtcp(slot) }
+        }
+        while let Some(completion) = came.completions.pop_front() {
+            self.handle_completion(completion);
         }
         self.take_in_hand(None);
         self.tick();
@@ -172,16 +231,37 @@ impl Shard {
         }
     }
 
-    /// Lets packets of a busy shard come together. Waking up for each would cost more than the packet itself; above some
-    /// 10 calls they wait for up to `GATHER`, a twentieth of their packet time.
+    #[inline]
+    fn handle_completion(&mut self, completion: Completion) {
+        let Some(ring) = &mut self.ring else { return };
+        match completion {
+            Completion::Packet { receiver, buffer, len } => {
+                let len = len.min(BUFFER_LEN);
+                if let Some(slot) = ring.take_packet(receiver, buffer, &mut self.buffer[..len]) {
+                    self.take_in_hand(Some(slot));
+                    self.handle_datagram(slot, len);
+                }
+            }
+            // Buffers had run out, the packet was empty, or there was an ICMP error.
+            Completion::Stopped { receiver } => {
+                if let Some(slot) = ring.slot_of(receiver) {
+                    self.watch_rtp(slot);
+                }
+            }
+            Completion::SendFailed => self.counts.socket_errors += 1,
+            Completion::Epoll => {}
+        }
+    }
+
+    /// Sleeps until packets of a busy shard came together.
     fn gather(&self) {
         let taken = self.clock.elapsed().saturating_sub(self.at);
-        if let Some(rest) = GATHER.checked_sub(taken).filter(|_| !self.is_stopping) {
+        if let Some(rest) = GATHER.checked_sub(taken) {
             std::thread::sleep(rest);
         }
     }
 
-    fn until_next(&self) -> Timespec {
+    fn until_next(&self) -> Duration {
         let mut next = self.second_at;
         if let Some(ms) = self.wheel.next_ms() {
             next = next.min(Duration::from_millis(ms));
@@ -189,11 +269,10 @@ impl Shard {
         if !self.keys_down.is_empty() {
             next = next.min(self.at + KEY_CHECK_INTERVAL);
         }
-        let wait = match self.commands.is_empty() {
+        match self.commands.is_empty() {
             true => next.saturating_sub(self.clock.elapsed()),
             false => Duration::ZERO, // A panic left some behind.
-        };
-        Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() }
+        }
     }
 
     fn handle_command(&mut self, command: Command) {
@@ -270,6 +349,7 @@ impl Shard {
         self.leave_listeners(slot);
         self.stop_ticking(slot);
         self.keys_down.retain(|&other| other != slot);
+        self.unwatch_rtp(slot);
         let hot = &mut self.hot[slot as usize];
         let Some(cold) = self.cold[slot as usize].take() else { return };
         let report = cold.report(&hot.session);
@@ -313,25 +393,32 @@ impl Shard {
     fn abandon_leg_in_hand(&mut self) {
         let Some(slot) = self.in_hand.take() else { return };
         self.stop_ticking(slot);
-        let (hot, Some(cold)) = (&self.hot[slot as usize], &self.cold[slot as usize]) else {
-            return;
-        };
+        self.unwatch_rtp(slot);
+        let Some(cold) = &self.cold[slot as usize] else { return };
         let _ = epoll::delete(&self.epoll, &cold.rtcp);
-        if let Some(socket) = &hot.socket {
-            let _ = epoll::delete(&self.epoll, socket);
-        }
         self.tell(cold.leg, MediaEventKind::Silent);
     }
+}
+
+/// What a wait brought.
+struct Came {
+    ready: Vec<epoll::Event>,
+    /// Taken one by one: a panic leaves the rest for the next turn, and no buffer is lost.
+    completions: VecDeque<Completion>,
 }
 
 /// Larger than any packet of a phone. A packet that fills it is longer, and is dropped.
 pub(super) const BUFFER_LEN: usize = 2048;
 
-/// Descriptors that are served between two looks at the clock.
+/// Packets that are served between two looks at the clock.
 const BATCH: usize = 128;
 
 /// From one turn of a busy shard to the next, at least.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// Which of a leg's sockets an epoll event is about.
+const RTP: u64 = 0;
+const RTCP: u64 = 1;
 
 /// What the inbox is called in the epoll set; slots are smaller.
 const WAKE: u64 = u64::MAX;

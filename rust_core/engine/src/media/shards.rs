@@ -30,6 +30,17 @@ pub struct MediaOptions {
     pub media_timeout: Duration,
     /// Decides the numbers of our own streams.
     pub seed: u64,
+    /// How packets come and go.
+    pub driver: Driver,
+}
+
+/// By which means of the kernel packets come and go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Driver {
+    /// io_uring where the kernel allows it, otherwise epoll.
+    Fastest,
+    /// epoll(7) alone.
+    Epoll,
 }
 
 /// The media threads. Commands return at once and are carried out in the order given; dropping it stops the threads.
@@ -75,7 +86,7 @@ impl MediaShards {
                 Shard::new(options, clock, Arc::clone(&shared), writer.inbox(), Arc::clone(&sink))?;
             let thread = std::thread::Builder::new()
                 .name(format!("media-{number}"))
-                .spawn(move || shard.run())?;
+                .spawn(move || shard.run(options.driver))?;
             this.shards.push(ShardHandle { shared, thread: Some(thread) });
         }
         this.writer = Some(writer);

@@ -20,7 +20,7 @@ use super::setup::SetupTimes;
 use super::shared::{Input, Shared};
 use super::sockets::Socket;
 use crate::event::Event;
-use crate::media::{MediaOptions, MediaShards, PortPool};
+use crate::media::{Driver, MediaOptions, MediaShards, PortPool};
 use crate::options::Options;
 use crate::{clock, lock, sys};
 
@@ -84,6 +84,7 @@ impl SipThread {
             shards: options.media_threads,
             media_timeout: options.media_timeout,
             seed: u64::from_le_bytes(std::array::from_fn(|i| seed[16 + i])),
+            driver: Driver::Fastest,
         };
         let sink = move |event| for_media.post(Input::Media(event));
         let media = MediaShards::start(media_options, Arc::new(sink))?;

@@ -1,6 +1,4 @@
-//! A media shard on loopback, with real sockets as phones.
-
-#![expect(clippy::unwrap_used, reason = "these are tests, helpers included")]
+//! What a shard does, told by its phones.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -14,6 +12,8 @@ use tandem_engine::media::{
 use tandem_media::params::{CodecParams, MediaParams};
 use tandem_media::quality::MediaReport;
 use tandem_media::rtp::{RtpPacket, RtpTime, SeqNo};
+
+use super::{DRIVER, FIRST_PORT};
 
 const LOCALHOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -35,10 +35,11 @@ struct Line {
 }
 
 impl World {
-    fn new(first_port: u16, media_timeout: Duration) -> Self {
+    fn new(port_offset: u16, media_timeout: Duration) -> Self {
+        let first_port = FIRST_PORT + port_offset;
         let (sender, events) = channel();
         let sink = Arc::new(move |event| drop(sender.send(event)));
-        let options = MediaOptions { shards: 1, media_timeout, seed: 7 };
+        let options = MediaOptions { shards: 1, media_timeout, seed: 7, driver: DRIVER };
         Self {
             shards: MediaShards::start(options, sink).unwrap(),
             events,
@@ -152,7 +153,7 @@ fn assert_hears_nothing(socket: &UdpSocket) {
 
 #[test]
 fn two_phones_hear_each_other_under_their_own_numbers() {
-    let world = World::new(46_000, Duration::from_secs(60));
+    let world = World::new(0, Duration::from_secs(60));
     let (caller, callee) = (world.line(8), world.line(96));
     world.join(&caller, &callee);
     for sequence in 0..50 {
@@ -180,7 +181,7 @@ fn two_phones_hear_each_other_under_their_own_numbers() {
 
 #[test]
 fn a_sprayer_gets_nothing_and_is_not_heard() {
-    let world = World::new(46_100, Duration::from_secs(60));
+    let world = World::new(100, Duration::from_secs(60));
     let (caller, callee) = (world.silent_line(8), world.silent_line(8));
     let sprayer = phone();
     let spray = || {
@@ -210,7 +211,7 @@ fn a_sprayer_gets_nothing_and_is_not_heard() {
 
 #[test]
 fn a_phone_behind_nat_is_learned_and_a_sprayer_beside_it_is_not() {
-    let world = World::new(46_200, Duration::from_secs(60));
+    let world = World::new(200, Duration::from_secs(60));
     let (mut inside, outside) = (world.silent_line(8), world.line(8));
     // It wrote its private address; its packets come from where its signalling does.
     inside.params.rtp = "127.0.0.9:4000".parse().unwrap();
@@ -235,7 +236,7 @@ fn a_phone_behind_nat_is_learned_and_a_sprayer_beside_it_is_not() {
 
 #[test]
 fn a_port_that_is_used_again_does_not_know_the_peer_before() {
-    let world = World::new(46_300, Duration::from_secs(60));
+    let world = World::new(300, Duration::from_secs(60));
     let pool = PortPool::new(LOCALHOST, (46_390, 46_391), 1);
     let (first, other) = (world.silent_line(8), world.line(8));
     let lease = pool.lease().unwrap();
@@ -266,7 +267,7 @@ fn a_port_that_is_used_again_does_not_know_the_peer_before() {
 
 #[test]
 fn reports_pass_and_tell_the_way_to_the_far_end() {
-    let world = World::new(46_400, Duration::from_secs(60));
+    let world = World::new(400, Duration::from_secs(60));
     let (caller, callee) = (world.line(8), world.line(8));
     world.join(&caller, &callee);
     let rtcp_of = |line: &Line| SocketAddr::new(line.port.ip(), line.port.port() + 1);
@@ -289,7 +290,7 @@ fn reports_pass_and_tell_the_way_to_the_far_end() {
 
 #[test]
 fn a_prompt_is_played_in_time_and_its_end_is_told() {
-    let world = World::new(46_500, Duration::from_secs(60));
+    let world = World::new(500, Duration::from_secs(60));
     world.shards.set_prompt("hello", &[1000; 8 * 240]);
     let line = world.silent_line(8);
     let prompt = Source::Prompt { name: "hello".into(), is_looped: false };
@@ -317,7 +318,7 @@ fn a_prompt_is_played_in_time_and_its_end_is_told() {
 
 #[test]
 fn keys_and_sound_of_one_leg_arrive_at_another_and_in_its_recording() {
-    let world = World::new(46_600, Duration::from_secs(60));
+    let world = World::new(600, Duration::from_secs(60));
     let (mut one, mut other) = (world.silent_line(8), world.silent_line(8));
     // Each is the other's far end.
     (one.params.rtp, other.params.rtp) = (other.port, one.port);
@@ -359,7 +360,7 @@ fn keys_and_sound_of_one_leg_arrive_at_another_and_in_its_recording() {
 
 #[test]
 fn a_recording_that_cannot_be_written_says_why() {
-    let world = World::new(46_700, Duration::from_secs(60));
+    let world = World::new(700, Duration::from_secs(60));
     let line = world.line(8);
     world.shards.record(line.leg, "/nonexistent/file.wav".into(), Duration::from_secs(1));
     let MediaEventKind::RecordingEnded { error: Some(error), .. } = world.next_event().kind else {
@@ -370,7 +371,7 @@ fn a_recording_that_cannot_be_written_says_why() {
 
 #[test]
 fn silence_is_told_once_and_not_on_hold() {
-    let world = World::new(46_800, Duration::from_secs(1));
+    let world = World::new(800, Duration::from_secs(1));
     let (silent, mut held) = (world.line(8), world.silent_line(8));
     held.params.receiving = false;
     world.shards.agreed(held.leg, held.params.clone());
@@ -382,7 +383,7 @@ fn silence_is_told_once_and_not_on_hold() {
 
 #[test]
 fn a_far_end_that_moves_is_followed_and_the_old_one_forgotten() {
-    let world = World::new(46_900, Duration::from_secs(60));
+    let world = World::new(900, Duration::from_secs(60));
     let (caller, callee) = (world.line(8), world.line(8));
     world.join(&caller, &callee);
     caller.say(8, 1);
@@ -410,7 +411,7 @@ fn a_far_end_that_moves_is_followed_and_the_old_one_forgotten() {
 
 #[test]
 fn a_phone_that_is_not_there_yet_ends_nothing() {
-    let world = World::new(47_000, Duration::from_secs(60));
+    let world = World::new(1000, Duration::from_secs(60));
     let (caller, callee) = (world.silent_line(8), world.line(8));
     let gone = phone().local_addr().unwrap(); // Closed at once: packets to it bounce.
     let params = MediaParams { rtp: gone, ..caller.params.clone() };
@@ -433,7 +434,7 @@ fn a_phone_that_is_not_there_yet_ends_nothing() {
 
 #[test]
 fn several_can_hear_one() {
-    let world = World::new(47_100, Duration::from_secs(60));
+    let world = World::new(1100, Duration::from_secs(60));
     let (speaker, first, second) = (world.line(8), world.line(96), world.line(97));
     for line in [&first, &second] {
         world.shards.hears(line.leg, Source::Leg(speaker.leg)).unwrap();
