@@ -108,7 +108,7 @@ pub(super) fn incoming(
         _ => number,
     };
     let name = address.as_ref().map(Address::display_name).unwrap_or_default();
-    let called = Uri::parse(&request.uri).and_then(|uri| uri.user()).unwrap_or_default();
+    let called = called(request, sender);
     Incoming {
         leg,
         company,
@@ -118,6 +118,20 @@ pub(super) fn incoming(
         called: display_text(called.as_bytes()),
         call_id: lossy(request, &HeaderName::CallId),
         codecs: offered(offer).iter().map(|codec| codec.name.clone()).collect(),
+    }
+}
+
+/// Whom they call. A carrier that we registered with puts our Contact into the Request-URI (RFC 3261 §16.5); the
+/// number that was dialled is then in P-Called-Party-ID (RFC 7315 §4.2) or, with most carriers, in To.
+fn called(request: &Request, sender: &Sender) -> String {
+    let asked = Uri::parse(&request.uri).and_then(|uri| uri.user()).unwrap_or_default();
+    match sender {
+        Sender::Trunk(trunk) if trunk.register && asked == trunk.contact_user => {
+            let party = HeaderName::Other("p-called-party-id".to_owned());
+            let user_in = |name| Address::parse(request.headers.line(name)?)?.parsed_uri()?.user();
+            user_in(&party).or_else(|| user_in(&HeaderName::To)).unwrap_or(asked)
+        }
+        _ => asked,
     }
 }
 

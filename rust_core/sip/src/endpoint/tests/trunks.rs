@@ -255,3 +255,26 @@ fn an_asserted_identity_is_believed_of_trunks() {
     let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
     assert_eq!(incoming.caller, CallerId { number: "+7495000".into(), name: "Real".into() });
 }
+
+#[test]
+fn a_call_to_our_contact_names_its_number_elsewhere() {
+    let number = "sip:+74951234501@192.0.2.1 SIP/2.0";
+    let called_with = |uri: &str, extra: &str, trunk: Trunk| {
+        let mut desk = Desk::new();
+        desk.command(Command::SetTrunks(vec![trunk]));
+        desk.events();
+        let call = desk.next_caller().invite_with(extra, SDP).replacen(number, uri, 1);
+        desk.hear(CARRIER, Bytes::from(call));
+        let called = desk.events().into_iter().find_map(|event| match event {
+            Event::Incoming(incoming) => Some(incoming.called),
+            _ => None,
+        });
+        called.unwrap()
+    };
+    let to_contact = "sip:carrier@192.0.2.1 SIP/2.0";
+    let party = "P-Called-Party-ID: <sip:+74957777777@carrier.example>\r\n";
+    assert_eq!(called_with(to_contact, "", registering()), "+74951234501");
+    assert_eq!(called_with(to_contact, party, registering()), "+74957777777");
+    assert_eq!(called_with(number, party, registering()), "+74951234501");
+    assert_eq!(called_with(to_contact, party, trunk("carrier", CARRIER)), "carrier");
+}
