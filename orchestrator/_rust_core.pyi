@@ -138,7 +138,7 @@ class Binding:
     def contact(self) -> str: ...
     @property
     def source(self) -> str:
-        """"address:port" that the register came from."""
+        """ "address:port" that the register came from."""
     @property
     def transport(self) -> str: ...
     @property
@@ -247,7 +247,7 @@ class LegEnded:
         silence on the line, 503 for a transport that failed)."""
     @property
     def by(self) -> str:
-        """"peer", "us" (a command), "deadline" (no decision in time), "timeout" (no answer from the network),
+        """ "peer", "us" (a command), "deadline" (no decision in time), "timeout" (no answer from the network),
         "media" (no packet for the media time-out) or "shutdown"."""
     @property
     def reason(self) -> str:
@@ -313,7 +313,7 @@ class RegistrationChanged:
         """True when only the expiry moved."""
     @property
     def why(self) -> str:
-        """"registered", "refreshed", "unregistered", "expired", "removed" (account gone)."""
+        """ "registered", "refreshed", "unregistered", "expired", "removed" (account gone)."""
 
 @final
 class TrunkStateChanged:
@@ -403,7 +403,13 @@ class Engine:
     def reject(self, leg: int, status: int, reason: str = "", *, retry_after_s: int | None = None) -> None:
         """Refuse an incoming leg with a final status 300..699."""
     def dial_binding(
-        self, leg: int, binding: int, *, caller_number: str, caller_name: str = "", offer_of: int | None = None
+        self,
+        leg: int,
+        binding: int,
+        *,
+        caller_number: str,
+        caller_name: str = "",
+        offer_of: int | None = None,
     ) -> None:
         """Call a registered device. `offer_of` names the leg whose offered codecs are offered on; None offers ours."""
     def dial_trunk(

@@ -1,5 +1,6 @@
 """`tandem doctor`: what keeps the exchange from working well here, each with its remedy."""
 
+import os
 import resource
 import shutil
 import socket
@@ -22,6 +23,8 @@ FILES_WANTED = 20_000
 DISK_WANTED_BYTES = 1 << 30
 CLOCK_FIRST_YEAR = 2025
 LOOP_S = 2.0
+RECEIVE_BUFFER_BYTES = 8 << 20
+RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
 
 @frozen
@@ -58,6 +61,7 @@ def examine(sip_port: int, url: str, data_dir: Path) -> Iterator[Finding]:
     yield _database(data_dir)
     yield _disk(data_dir)
     yield _files()
+    yield _receive_buffer()
     yield _clock()
     yield _media()
 
@@ -123,6 +127,16 @@ def _files() -> Finding:
     return Finding("open files", f"limit {soft}: about {calls} calls at once", remedy)
 
 
+def _receive_buffer(rmem_max: Path = RMEM_MAX) -> Finding:
+    """The SIP socket asks for 8 MiB, so that a burst outlasts a pause; root gets it beyond the limit too."""
+    limit = int(rmem_max.read_text()) if rmem_max.exists() else RECEIVE_BUFFER_BYTES
+    seen = f"up to {limit // 1024} KiB"
+    if limit >= RECEIVE_BUFFER_BYTES or os.geteuid() == 0:
+        return Finding("UDP receive buffer", seen)
+    remedy = f"bursts of SIP may be lost: sysctl -w net.core.rmem_max={RECEIVE_BUFFER_BYTES}"
+    return Finding("UDP receive buffer", seen, remedy)
+
+
 def _clock(year: Callable[[], int] = lambda: time.gmtime().tm_year) -> Finding:
     if year() < CLOCK_FIRST_YEAR:
         return Finding(
@@ -134,16 +148,16 @@ def _clock(year: Callable[[], int] = lambda: time.gmtime().tm_year) -> Finding:
 def _media() -> Finding:
     """Two phones call each other over the native engine on loopback, and each must hear the other."""
     try:
-        received = trio.run(_loop)
+        received, driver = trio.run(_loop)
     except OSError as error:
         return Finding("media", str(error), "free some loopback ports, then try again")
     if min(received) == 0:
         return Finding("media", f"packets heard {received}", "a firewall on loopback drops UDP: allow it")
-    return Finding("media", f"sound both ways ({received[0]} and {received[1]} packets)")
+    return Finding("media", f"sound both ways ({received[0]} and {received[1]} packets) through {driver}")
 
 
-async def _loop() -> tuple[int, int]:
-    """Packets that each of two phones got from the other; the called one is reached by address."""
+async def _loop() -> tuple[tuple[int, int], str]:
+    """Packets that each of two phones got from the other, and by which means; the called one is reached by address."""
     async with (
         open_phones(["udp:127.0.0.1:0"]) as called_side,
         open_phones(["udp:127.0.0.1:0"]) as calling_side,
@@ -164,4 +178,5 @@ async def _loop() -> tuple[int, int]:
             call.hang_up()
             ends = await call.ended(), await answered.ended()
             received = [end.media.packets_received if end.media else 0 for end in ends]
-        return received[0], received[1]
+        driver = "io_uring" if called_side.engine.counters()["media_io_urings"] else "epoll"
+        return (received[0], received[1]), driver
