@@ -47,7 +47,7 @@ pub enum Refused {
 /// An offer of one audio stream with these codecs, in this order.
 pub fn offer(session: &Session, codecs: &[Codec], direction: Direction) -> String {
     let mut out = head(session);
-    write_audio(&mut out, session.rtp.port(), codecs, direction);
+    write_audio(&mut out, "RTP/AVP", session.rtp.port(), codecs, direction);
     out
 }
 
@@ -76,7 +76,8 @@ pub fn answer(
     let mut out = head(session);
     for (i, other) in offer.media.iter().enumerate() {
         if i == chosen {
-            write_audio(&mut out, session.rtp.port(), &codecs, direction);
+            // RFC 3264 §6: the transport of the offer, feedback profile or not.
+            write_audio(&mut out, &line.protocol, session.rtp.port(), &codecs, direction);
         } else {
             let format = other.formats.first().map_or("0", String::as_str);
             let _ = write!(out, "m={} 0 {} {format}\r\n", other.kind, other.protocol);
@@ -150,8 +151,14 @@ fn head(session: &Session) -> String {
     )
 }
 
-fn write_audio(out: &mut String, port: u16, codecs: &[Codec], direction: Direction) {
-    let _ = write!(out, "m=audio {port} RTP/AVP");
+fn write_audio(
+    out: &mut String,
+    protocol: &str,
+    port: u16,
+    codecs: &[Codec],
+    direction: Direction,
+) {
+    let _ = write!(out, "m=audio {port} {protocol}");
     for codec in codecs {
         let _ = write!(out, " {}", codec.payload_type);
     }
@@ -210,6 +217,15 @@ mod tests {
         assert_eq!(ours.media[1].direction, Direction::RecvOnly);
         assert_eq!(agreed.direction, Direction::RecvOnly);
         assert_eq!(agreed.events[0].receive_type, 110);
+    }
+
+    #[test]
+    fn an_answer_keeps_the_feedback_profile_of_its_offer() {
+        let offer =
+            SessionDescription::parse(b"v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 8 RTP/AVPF 0 8\r\n");
+        let answered =
+            answer(&offer.unwrap(), &session(), Direction::SendRecv, Codec::is_playable);
+        assert!(answered.unwrap().0.contains("m=audio 4000 RTP/AVPF 0 8\r\n"));
     }
 
     #[test]
