@@ -59,23 +59,26 @@ class Frame:
         body = bytearray()
         try:
             with trio.move_on_after(BODY_S) as reading:
-                await self._read(receive, body, _limit(scope["path"]), headers)
+                is_whole = await self._read(receive, body, _limit(scope["path"]), headers)
             if reading.cancelled_caught:
                 raise Problem("request_timeout", headers={"Connection": "close"})
+            if not is_whole:
+                return  # Whoever asked is gone, in the middle of it: nothing may come of half a document.
             await self._app(scope, _replay(bytes(body), receive), exchange.send)
         except Problem as problem:
             await answer(problem, exchange.request_id)(scope, receive, exchange.send)
         finally:
             self._buffered -= len(body)
 
-    async def _read(self, receive: Receive, body: bytearray, limit: int, headers: Headers) -> None:
+    async def _read(self, receive: Receive, body: bytearray, limit: int, headers: Headers) -> bool:
+        """Read the body. False if the connection ended before it did."""
         if (length := headers.get("content-length", "")).isdecimal() and int(length) > limit:
             raise Problem("too_large", f"at most {limit} bytes", headers={"Connection": "close"})
         more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return
+                return False
             chunk = message.get("body", b"")
             if len(body) + len(chunk) > limit:
                 raise Problem("too_large", f"at most {limit} bytes", headers={"Connection": "close"})
@@ -84,6 +87,7 @@ class Frame:
             body += chunk
             self._buffered += len(chunk)
             more = message.get("more_body", False)
+        return True
 
 
 class _Exchange:

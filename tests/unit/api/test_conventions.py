@@ -1,5 +1,6 @@
 """What holds for every operation: problems, ids, limits, ETags, cursors, Idempotency-Key."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 import httpx
@@ -8,8 +9,11 @@ import trio
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message, Receive, Scope, Send
 
+from api.counters import HttpCounters
 from api.directory import decode_cursor, encode_cursor
+from api.frame import Frame
 from api.problems import CODES, Problem
 from orchestrator.model.access import SCOPES
 from orchestrator.model.identifiers import CompanyId
@@ -331,3 +335,26 @@ async def test_metrics_of_a_company_tell_of_no_other(client: httpx.AsyncClient, 
     assert 'tandem_calls{company="other"} 0.0' in whole
     assert "tandem_sip_requests_received 3.0" in whole
     assert 'tandem_http_requests_total{method="GET",route="/metrics",status="200"}' in whole
+
+
+async def test_nothing_comes_of_half_a_document() -> None:
+    served: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        served.append(scope)
+
+    async def nothing(message: Message) -> None:
+        raise AssertionError(message)
+
+    parts: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"people: []\n", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> Message:
+        return next(parts)
+
+    frame = Frame(app, HttpCounters(), lambda: "id")
+    path = "/api/v1/configuration"
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    await frame({**scope, "headers": [(b"content-length", b"4096")]}, receive, nothing)
+    assert not served
