@@ -9,8 +9,9 @@ from attrs import define, field
 
 from orchestrator.configuration.document import Body, Configuration, Document, Key, Kind, Plan, Surroundings
 from orchestrator.configuration.planning import Change, plan_delete, plan_document, plan_put, restore
+from orchestrator.configuration.prompts import prompts_of
 from orchestrator.configuration.writing import export, without_secrets, write_one
-from orchestrator.devices.prompts import Prompts
+from orchestrator.devices.prompts import RINGBACK, Prompts
 from orchestrator.devices.store.database import Database
 from orchestrator.devices.store.objects import load_objects, save_plan
 from orchestrator.model.errors import NoSuchCompany, NoSuchObject, StaleVersion
@@ -148,6 +149,7 @@ class Companies:
             versions[key] = versions.get(key, 0) + 1
         for key in plan.delete:
             del versions[key]
+        await trio.to_thread.run_sync(self._check_prompts, change.after)
         state = await trio.to_thread.run_sync(_state, change.after, versions)
         now = self.clock.now()
         with trio.CancelScope(shield=True):
@@ -156,6 +158,13 @@ class Companies:
             for told in self.changed:
                 await told(change)
             self.journal.write(plan.company, ConfigurationChanged(by, _shortened(plan.changes)))
+
+    def _check_prompts(self, after: Configuration) -> None:
+        """Raises `ConfigError` for a file of the company's own that cannot be played."""
+        company = after.company
+        for name in sorted(prompts_of(after) | {RINGBACK}):
+            if self.prompts.has_own(company.id, name):
+                self.prompts.samples(company.id, company.language, name)
 
 
 def _states(objects: Mapping[CompanyId, Mapping[Key, tuple[int, Body]]]) -> dict[CompanyId, CompanyState]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+import structlog
 import trio
 from attrs import define, field, frozen
 
@@ -197,7 +198,12 @@ class _Supply:
                 name == RINGBACK and not self.prompts.has_own(id, name)
             ):
                 continue
-            samples = await trio.to_thread.run_sync(self.prompts.samples, id, language, name)
+            try:
+                samples = await trio.to_thread.run_sync(self.prompts.samples, id, language, name)
+            except ConfigError as error:
+                # Its file went bad after the change that asked for it. Calls go on without it.
+                _log.error("a prompt cannot be played", company=id, prompt=name, why=str(error))
+                continue
             self.switch.set_prompt(id, name, samples)
             self._given = {given for given in self._given if given[0::2] != (id, name)}
             self._given.add((id, language, name))
@@ -250,3 +256,6 @@ async def _watch_lag(exchange: Exchange) -> None:
 _LAG_EVERY_S = 0.5
 _SWITCH_S = 0.001
 """How long a busy thread may keep the interpreter from another: the journal's asks for it several times a commit."""
+
+
+_log = structlog.get_logger(__name__)

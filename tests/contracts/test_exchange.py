@@ -10,6 +10,7 @@ import trio
 
 from orchestrator.app import Exchange, open_exchange
 from orchestrator.devices.engine.phone import Phone, PhoneAccount, Phones, open_phones
+from orchestrator.devices.prompts import PACKAGED
 from orchestrator.model.calls import EndCause
 from orchestrator.model.errors import (
     ConfigError,
@@ -95,6 +96,22 @@ async def test_a_bad_document_changes_nothing(tmp_path: Path) -> None:
         assert {problem.path for problem in caught.value.problems} == {"terminal.announcement", "time_zone"}
         assert exchange.export(DEMO) == before
         assert exchange.last_seq(DEMO) == 1
+
+
+async def test_a_prompt_that_cannot_be_played_refuses_the_change_and_never_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "prompts" / "demo" / "bad.wav"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"RIFF____WAVEjunk")
+    async with open_exchange(settings_for(tmp_path)) as exchange:
+        await exchange.apply(DOCUMENT, by="test")
+        with pytest.raises(ConfigError, match=r"bad\.wav"):
+            await exchange.apply(DOCUMENT | {"terminal": {"announcement": "bad"}}, by="test")
+        assert exchange.export(DEMO)["terminal"] == {"announcement": "unavailable"}
+        file.write_bytes((PACKAGED / "en" / "unavailable.wav").read_bytes())
+        await exchange.apply(DOCUMENT | {"terminal": {"announcement": "bad"}}, by="test")
+    file.write_bytes(b"RIFF____WAVEjunk")
+    async with open_exchange(settings_for(tmp_path)) as exchange:
+        assert exchange.export(DEMO)["terminal"] == {"announcement": "bad"}
 
 
 async def test_objects_have_versions_that_guard_changes(tmp_path: Path) -> None:
