@@ -54,12 +54,12 @@ async def _originate(world: World, command: OriginateCall) -> None:
 
 async def _tale(story: Story, command: OriginateCall, person: Person, leads: LeadsTo | Outward) -> Ending:
     nobody = Seeker(story, None, CallerId(command.to), is_answered=False)
-    story.active.engage(person.id)
     caller = await follow(nobody, walker(nobody).reach(person))
     if isinstance(caller, Refusal):
         story.tell(PersonNotReached(story.id, person.id, caller, "nowhere"))
         story.failed(command, "caller_not_reached", f"{person.name}: {caller.value}")
         return Ending(EndCause.NOT_REACHED)
+    story.active.engage(person.id)
     story.tell(routed(story, leads))
     seeker = Seeker(
         story,

@@ -48,6 +48,20 @@ async def test_both_are_connected(to: str, direction: Direction, autojump_clock:
     assert (ended.cause, ended.wait_ms, ended.talk_ms) == (EndCause.CALLER_HUNG_UP, 5000, 27_000)
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_the_call_that_one_asks_for_does_not_count_against_oneself(
+    limit: int, autojump_clock: MockClock
+) -> None:
+    company = acme(person("anna", "101", call_limit=limit), person("boris", "102"))
+    async with open_office(company) as office:
+        office.online("anna-desk", Phone(after_s=2, talks_s=30))
+        office.online("boris-desk")
+        office.originate("anna", "102")
+        await office.all_over()
+    assert office.journal.of(CommandFailed) == []
+    assert office.only(CommandCompleted)
+
+
 async def test_who_does_not_pick_up_calls_nobody(autojump_clock: MockClock) -> None:
     async with open_office(COMPANY) as office:
         office.online("anna-desk", Phone(after_s=math.inf))
