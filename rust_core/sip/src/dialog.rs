@@ -109,6 +109,11 @@ pub(crate) fn contact_of(headers: &crate::wire::Headers) -> Option<String> {
     (uri.len() <= Limits::DATAGRAM.uri && Uri::parse(&uri).is_some()).then_some(uri)
 }
 
+/// Whether who wrote this takes an UPDATE (RFC 3311 §4).
+pub(crate) fn allows_update(headers: &crate::wire::Headers) -> bool {
+    headers.has_token(&HeaderName::Allow, "UPDATE")
+}
+
 /// The route set that a response gives to who asked: Record-Route, turned round (RFC 3261 §12.1.2).
 pub(crate) fn routes_of_response(response: &Response) -> Vec<String> {
     let mut routes = record_routes(&response.headers);

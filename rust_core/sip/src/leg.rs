@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::endpoint::{Flow, LegId, Trunk};
 use crate::offer_answer::{Agreed, Codec, Session, SessionDescription};
+use crate::session_timer::SessionTimer;
 use crate::wire::Request;
 
 /// What we know of one leg.
@@ -54,6 +55,14 @@ pub(crate) struct Leg {
     pub(crate) reason: Option<String>,
     /// How often the INVITE was sent with credentials.
     pub(crate) authorized: u8,
+    /// `None` where the far end knows none.
+    pub(crate) session_timer: Option<SessionTimer>,
+    /// A refresh of ours that has no answer yet.
+    pub(crate) refresh: Option<Refresh>,
+    /// Whether they take an UPDATE.
+    pub(crate) takes_update: bool,
+    /// When we last said that it rings.
+    pub(crate) rang_at: Option<Instant>,
     /// Whether its ringing has been told.
     pub(crate) rings: bool,
     /// Key of the merged-request table, for incoming ones.
@@ -92,6 +101,15 @@ pub(crate) struct Unacknowledged {
     pub(crate) our_offer: Option<Vec<Codec>>,
 }
 
+/// How we refresh a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Refresh {
+    /// Without a description, so it crosses nothing.
+    Update,
+    /// With the session as it is: until its answer no other description may come.
+    Invite,
+}
+
 impl Leg {
     /// A leg of which nothing is known yet.
     pub(crate) fn new(id: LegId, flow: Flow) -> Self {
@@ -121,6 +139,10 @@ impl Leg {
             early_answer: None,
             reason: None,
             authorized: 0,
+            session_timer: None,
+            refresh: None,
+            takes_update: false,
+            rang_at: None,
             rings: false,
             merge_key: None,
         }

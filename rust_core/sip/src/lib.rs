@@ -12,6 +12,7 @@ mod accounts;
 mod dialog;
 mod leg;
 mod registrar;
+mod session_timer;
 mod timers;
 mod transaction;
 mod trunk;

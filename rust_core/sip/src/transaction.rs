@@ -78,6 +78,8 @@ pub(crate) enum ClientState {
 pub(crate) enum Owner {
     /// The INVITE of a dialled leg.
     Dial(LegId),
+    /// A refresh of a leg's session, and whether it was sent with credentials.
+    Refresh(LegId, bool),
     /// The registration at a trunk: company, trunk.
     Registration(TrunkKey),
     /// A BYE to a trunk, which may challenge it once.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::incoming::copy_record_routes;
+use super::refresh::keep_session;
 use super::requests::{allow, reason_phrase};
 use super::{EndedBy, Endpoint, LegId};
 use crate::leg::{Leg, LegState};
@@ -12,7 +13,7 @@ use crate::wire::HeaderName;
 
 impl Endpoint {
     /// 180 to the caller.
-    pub(super) fn ring(&mut self, id: LegId) {
+    pub(super) fn ring(&mut self, now: Instant, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let (LegState::Undecided | LegState::Ringing, Some(invite), Some(server)) =
             (leg.state, &leg.invite, leg.server)
@@ -20,6 +21,7 @@ impl Endpoint {
             return;
         };
         leg.state = LegState::Ringing;
+        leg.rang_at = Some(now);
         let mut response = invite.response(180, reason_phrase(180), Some(&leg.local_tag));
         copy_record_routes(invite, &mut response);
         let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
@@ -30,6 +32,7 @@ impl Endpoint {
             transaction.last = bytes.clone();
             self.send(flow, bytes);
         }
+        self.sweep_later(now);
     }
 
     /// 200 to the caller, with an answer that suits the leg it is to be joined to.
@@ -60,6 +63,9 @@ impl Endpoint {
         copy_record_routes(&invite, &mut response);
         leg.state = LegState::Accepted;
         leg.agreed = Some(agreed.clone());
+        for (name, value) in keep_session(leg, &invite, now) {
+            response.headers.push(name, value);
+        }
         let cseq = leg.remote_cseq.unwrap_or(0);
         let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
         response.headers.push(HeaderName::Contact, contact);
@@ -72,6 +78,7 @@ impl Endpoint {
         let bytes = response.to_bytes();
         self.respond(now, server, &response);
         self.await_ack(now, id, cseq, bytes, None);
+        self.sweep_later(now);
         self.tell_media(now, id, agreed);
     }
 

@@ -82,7 +82,8 @@ impl Endpoint {
     ) {
         let bytes = request.to_bytes();
         let method = request.method.clone();
-        let is_kept = method == Method::Invite || matches!(owner, Owner::Bye(_));
+        let is_kept =
+            method == Method::Invite || matches!(owner, Owner::Bye(_) | Owner::Refresh(..));
         if !flow.transport.is_reliable() {
             self.timers.set(now + T1, Due::ClientResend(id));
         }
@@ -207,17 +208,22 @@ impl Endpoint {
         match owner {
             Owner::Registration(key) => self.on_registration_response(now, key, response),
             Owner::Bye(trunk) => self.on_bye_response(now, id, &trunk, request, response),
+            Owner::Refresh(leg, authorized) => {
+                self.on_refresh_response(now, leg, authorized, request, response);
+            }
             Owner::Dial(_) | Owner::Nobody => {}
         }
     }
 
     fn on_invite_response(&mut self, now: Instant, id: ClientId, response: &Response) {
         let Some(transaction) = self.clients.get_mut(&id) else { return };
-        let Owner::Dial(leg) = transaction.owner else { return };
+        let owner = transaction.owner.clone();
         match (response.status, transaction.state) {
             (..200, ClientState::Calling | ClientState::Proceeding) => {
                 transaction.state = ClientState::Proceeding;
-                self.on_provisional(now, leg, id.0, response);
+                if let Owner::Dial(leg) = owner {
+                    self.on_provisional(now, leg, id.0, response);
+                }
             }
             (200..300, ClientState::Calling | ClientState::Proceeding) => {
                 transaction.state = ClientState::Accepted;
@@ -225,9 +231,17 @@ impl Endpoint {
                 transaction.request = None;
                 transaction.until = now + TRANSACTION_LIFE;
                 self.timers.set(transaction.until, Due::ClientEnd(id));
-                self.on_dial_answered(now, leg, id, response);
+                match owner {
+                    Owner::Dial(leg) => self.on_dial_answered(now, leg, id, response),
+                    Owner::Refresh(leg, _) => self.on_reinvite_answered(now, leg, id, response),
+                    _ => {}
+                }
             }
-            (200..300, ClientState::Accepted) => self.on_further_answer(now, leg, id, response),
+            (200..300, ClientState::Accepted) => {
+                if let Owner::Dial(leg) | Owner::Refresh(leg, _) = owner {
+                    self.on_further_answer(now, leg, id, response);
+                }
+            }
             (300.., ClientState::Calling | ClientState::Proceeding) => {
                 let flow = transaction.flow;
                 let is_stream = flow.transport.is_reliable();
@@ -238,7 +252,13 @@ impl Endpoint {
                 let ack = transaction.bytes.clone();
                 self.timers.set(transaction.until, Due::ClientEnd(id));
                 self.send(flow, ack);
-                self.on_dial_refused(now, leg, &invite, response);
+                match owner {
+                    Owner::Dial(leg) => self.on_dial_refused(now, leg, &invite, response),
+                    Owner::Refresh(leg, authorized) => {
+                        self.on_refresh_response(now, leg, authorized, Some(invite), response);
+                    }
+                    _ => {}
+                }
             }
             (300.., ClientState::Completed) => {
                 let (flow, ack) = (transaction.flow, transaction.bytes.clone());

@@ -16,6 +16,7 @@ use super::{
 use crate::dialog;
 use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Codec, Direction, OWN_CODECS, offer};
+use crate::session_timer::{self, OUR_INTERVAL};
 use crate::transaction::Owner;
 use crate::wire::{HeaderName, Method, Request, Uri, encode_user, quoted};
 
@@ -158,6 +159,9 @@ impl Endpoint {
         let mut invite = dialog::request(leg, Method::Invite);
         invite.headers.push(HeaderName::Contact, self.contact(leg));
         invite.headers.push(HeaderName::Allow, ALLOWED);
+        for (name, value) in session_timer::offering(OUR_INTERVAL) {
+            invite.headers.push(name, value);
+        }
         invite.headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
         invite.headers.push(HeaderName::ContentType, "application/sdp");
         invite.body = body;

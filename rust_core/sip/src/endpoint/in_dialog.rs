@@ -5,11 +5,13 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::incoming::{reason_text, sdp_body};
+use super::refresh::keep_session;
 use super::requests::{allow, reason_phrase, to_tag, unsupported};
 use super::{EndedBy, Endpoint, Event, Flow, LegId};
 use crate::dialog;
-use crate::leg::{Leg, LegState};
+use crate::leg::{Leg, LegState, Refresh};
 use crate::offer_answer::{Codec, Direction, SessionDescription, accept_answer, answer, offer};
+use crate::session_timer::SessionTimer;
 use crate::wire::{HeaderName, Method, Request};
 
 impl Endpoint {
@@ -96,12 +98,23 @@ impl Endpoint {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let is_invite = request.method == Method::Invite;
         let is_early = leg.state != LegState::Confirmed;
-        if leg.unacknowledged.is_some() || is_early && (is_invite || !request.body.is_empty()) {
+        // RFC 3261 §14.2: one offer at a time; RFC 3311 §5.2 for the UPDATE.
+        let is_refreshing = leg.refresh == Some(Refresh::Invite);
+        let crosses = is_refreshing && (is_invite || !request.body.is_empty());
+        if crosses
+            || leg.unacknowledged.is_some()
+            || is_early && (is_invite || !request.body.is_empty())
+        {
             return self.respond_plainly(now, server, request, 491, &[]);
         }
         let (Some(session), true) = (leg.session, leg.agreed.is_some()) else {
             return self.respond_plainly(now, server, request, 488, &[]);
         };
+        if let Err(least) = SessionTimer::of_request(&request.headers, now) {
+            let least = least.as_secs().to_string();
+            let extra = [(HeaderName::MinSe, least)];
+            return self.respond_plainly(now, server, request, 422, &extra);
+        }
         let mut response = request.response(200, reason_phrase(200), None);
         let (mut our_offer, mut changed) = (None, None);
         if request.body.is_empty() {
@@ -125,6 +138,9 @@ impl Endpoint {
             leg.agreed = Some(new.clone());
             changed = Some(new);
         }
+        for (name, value) in keep_session(leg, request, now) {
+            response.headers.push(name, value);
+        }
         if let Some(target) = dialog::contact_of(&request.headers) {
             leg.remote_target = target;
         }
@@ -142,6 +158,7 @@ impl Endpoint {
         response.headers.push(HeaderName::Server, self.config.user_agent.clone());
         let bytes = response.to_bytes();
         self.respond(now, server, &response);
+        self.sweep_later(now);
         if is_invite {
             let cseq = request.cseq().map_or(0, |cseq| cseq.number);
             self.await_ack(now, id, cseq, bytes, our_offer);

@@ -1,5 +1,7 @@
 //! Reads the INVITE of a new call.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::gate::Sender;
@@ -8,13 +10,20 @@ use super::{CallerId, Flow, Incoming, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Codec, SessionDescription};
+use crate::session_timer::SessionTimer;
 use crate::wire::{Address, HeaderName, Request, Uri, Via, display_text};
 
 /// Where the caller wants requests, and what it offers; or how to refuse it.
-pub(super) fn read_invite(request: &Request) -> Result<(String, SessionDescription), Refusal> {
+pub(super) fn read_invite(
+    now: Instant,
+    request: &Request,
+) -> Result<(String, SessionDescription), Refusal> {
     let no_contact = || (HeaderName::Warning, "399 tandem \"no Contact\"".to_owned());
     let target = dialog::contact_of(&request.headers).or_else(|| from_of_rfc_2543(request));
     let target = target.ok_or_else(|| (400, vec![no_contact()]))?;
+    if let Err(least) = SessionTimer::of_request(&request.headers, now) {
+        return Err((422, vec![(HeaderName::MinSe, least.as_secs().to_string())]));
+    }
     if !takes_sdp(request) {
         return Err((406, vec![(HeaderName::Accept, "application/sdp".to_owned())]));
     }
@@ -153,6 +162,7 @@ pub(super) fn caller(
         routes: dialog::record_routes(&request.headers),
         remote_cseq: request.cseq().map(|cseq| cseq.number),
         offered: offered(&offer).to_vec(),
+        takes_update: dialog::allows_update(&request.headers),
         offer: Some(offer),
         invite: Some(Box::new(request)),
         ..Leg::new(id, flow)

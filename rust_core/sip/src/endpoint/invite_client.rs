@@ -1,6 +1,6 @@
 //! What becomes of the calls that we make (RFC 3261 §13.2.2).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::legs::owner_of_bye;
 use super::requests::reason_phrase;
@@ -9,6 +9,7 @@ use crate::auth::ClientDigest;
 use crate::dialog::{self, Farewell};
 use crate::leg::LegState;
 use crate::offer_answer::{Direction, Refused, SessionDescription, accept_answer};
+use crate::session_timer::{self, SessionTimer};
 use crate::transaction::{Acknowledged, Owner};
 use crate::wire::{HeaderName, Method, Request, Response};
 
@@ -63,6 +64,8 @@ impl Endpoint {
         leg.routes = dialog::routes_of_response(response);
         leg.remote_tag = Some(tag.clone());
         leg.state = LegState::Confirmed;
+        leg.session_timer = SessionTimer::of_response(&response.headers, now);
+        leg.takes_update = dialog::allows_update(&response.headers);
         let early = leg.early_answer.take().filter(|(early_tag, _)| *early_tag == tag);
         let body = match early {
             Some((_, body)) if response.body.is_empty() => body,
@@ -75,6 +78,7 @@ impl Endpoint {
             dialog::next_hop(leg.flow, leg.trunk.as_deref(), &leg.routes, &leg.remote_target);
         let ack = dialog::request(leg, Method::Ack);
         self.acknowledge(client, tag, flow, ack);
+        self.sweep_later(now);
         match agreed {
             Ok(agreed) => {
                 if let Some(leg) = self.legs.get_mut(&id) {
@@ -116,7 +120,13 @@ impl Endpoint {
     }
 
     /// ACK and BYE for an answer that nobody wants.
-    fn say_farewell(&mut self, now: Instant, id: LegId, client: ClientId, response: &Response) {
+    pub(super) fn say_farewell(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        client: ClientId,
+        response: &Response,
+    ) {
         let trunk = self.legs.get(&id).and_then(|leg| leg.trunk.clone());
         let Some(transaction) = self.clients.get(&client) else { return };
         let farewell = dialog::farewell(transaction.flow, trunk.as_deref(), response);
@@ -126,7 +136,7 @@ impl Endpoint {
     }
 
     /// Sends the ACK of a 2xx and keeps it for when that 2xx comes again.
-    fn acknowledge(&mut self, client: ClientId, tag: String, flow: Flow, ack: Request) {
+    pub(super) fn acknowledge(&mut self, client: ClientId, tag: String, flow: Flow, ack: Request) {
         let ack = self.send_ack(flow, ack);
         if let Some(transaction) = self.clients.get_mut(&client) {
             transaction.acks.push(Acknowledged { tag, flow, ack });
@@ -149,6 +159,14 @@ impl Endpoint {
             && let Some(trunk) = leg.trunk.clone()
             && let Some(again) = self.with_credentials(&trunk, invite, response)
         {
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.authorized += 1;
+            }
+            return self.dial_again(now, id, again);
+        }
+        if response.status == 422
+            && let Some(again) = with_longer_session(invite, response)
+        {
             return self.dial_again(now, id, again);
         }
         let reason = match response.reason.as_str() {
@@ -162,7 +180,6 @@ impl Endpoint {
 
     fn dial_again(&mut self, now: Instant, id: LegId, invite: Request) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.authorized += 1;
         leg.local_cseq += 1;
         leg.state = LegState::Calling;
         let flow = leg.flow;
@@ -190,7 +207,7 @@ impl Endpoint {
     }
 
     /// The same request once more with credentials, if the response is a challenge that this trunk may make.
-    fn with_credentials(
+    pub(super) fn with_credentials(
         &mut self,
         trunk: &Trunk,
         request: &Request,
@@ -217,7 +234,20 @@ impl Endpoint {
     }
 }
 
-fn remote_tag(response: &Response) -> String {
+/// The same INVITE with the session interval that a 422 demands, if it demands more (RFC 4028 §7.3).
+fn with_longer_session(invite: &Request, response: &Response) -> Option<Request> {
+    let asked = invite.headers.text(&HeaderName::SessionExpires)?.parse().ok()?;
+    let interval = session_timer::demanded(&response.headers, Duration::from_secs(asked))?;
+    let number = invite.cseq()?.number.checked_add(1)?;
+    let mut again = invite.clone();
+    again.headers.remove(&HeaderName::Via);
+    again.headers.set(HeaderName::CSeq, format!("{number} INVITE"));
+    again.headers.set(HeaderName::SessionExpires, interval.as_secs().to_string());
+    again.headers.set(HeaderName::MinSe, interval.as_secs().to_string());
+    Some(again)
+}
+
+pub(super) fn remote_tag(response: &Response) -> String {
     dialog::tag_of(response.headers.line(&HeaderName::To))
 }
 

@@ -24,7 +24,7 @@ impl Endpoint {
         let is_merged = merge_key.as_ref().is_some_and(|key| self.merges.contains_key(key));
         let read = match is_merged {
             true => Err((482, vec![])),
-            false => read_invite(&request),
+            false => read_invite(now, &request),
         };
         let (remote_target, offer) = match read {
             Ok(read) => read,

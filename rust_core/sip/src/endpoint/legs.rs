@@ -25,8 +25,9 @@ impl Endpoint {
     ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.reason = reason_header(status, reason);
-        // A BYE says how it went; silence on the line is no good end.
-        let status_of_bye = if by == EndedBy::Media { status } else { 200 };
+        // A BYE says how it went; that the far end vanished is no good end.
+        let is_gone = matches!(by, EndedBy::Media | EndedBy::Timeout);
+        let status_of_bye = if is_gone { status } else { 200 };
         match leg.state {
             LegState::Leaving => {}
             LegState::Undecided | LegState::Ringing => {

@@ -17,6 +17,7 @@ mod incoming;
 mod invite_client;
 mod invite_server;
 mod legs;
+mod refresh;
 mod register;
 mod requests;
 mod server_transactions;
@@ -72,6 +73,8 @@ pub struct Endpoint {
     /// Makes the tags of responses that nothing is kept of.
     tag_key: u64,
     overload: u8,
+    /// Whether a sweep of the legs is due some time.
+    is_sweeping: bool,
     closing: bool,
     last_leg: u64,
     last_transaction: u64,
@@ -89,6 +92,7 @@ enum Due {
     ClientEnd(ClientId),
     OkResend(LegId),
     Decision(LegId),
+    Sweep,
     PlaceEnd(u64),
     TrunkRegister(Box<(TrunkKey, u64)>),
 }
@@ -119,6 +123,7 @@ impl Endpoint {
             malformed_by: HashMap::new(),
             tag_key,
             overload: 0,
+            is_sweeping: false,
             closing: false,
             last_leg: 0,
             last_transaction: 0,
@@ -160,7 +165,7 @@ impl Endpoint {
     /// Does what a command says.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Ring(leg) => self.ring(leg),
+            Command::Ring(leg) => self.ring(now, leg),
             Command::Answer { leg, like, rtp } => self.answer(now, leg, like, rtp),
             Command::Reject { leg, status, reason, retry_after_s } => {
                 self.reject(now, leg, status, &reason, retry_after_s);

@@ -145,12 +145,13 @@ pub(super) fn reply_flow(flow: Flow, request: &Request) -> Flow {
     Flow { peer, ..flow }
 }
 
-/// Refuses what demands an extension: we have none that needs demanding (RFC 3261 §8.2.2.3).
+/// Refuses what demands an extension that we don't have (RFC 3261 §8.2.2.3).
 pub(super) fn unsupported(request: &Request) -> Option<Refusal> {
     let mut demanded = Vec::new();
     for name in [HeaderName::Require, HeaderName::ProxyRequire] {
         let values = request.headers.values(&name);
-        demanded.extend(values.map(|value| String::from_utf8_lossy(&value).into_owned()));
+        let unknown = values.filter(|value| !value.eq_ignore_ascii_case(b"timer"));
+        demanded.extend(unknown.map(|value| String::from_utf8_lossy(&value).into_owned()));
     }
     (!demanded.is_empty()).then(|| (420, vec![(HeaderName::Unsupported, demanded.join(", "))]))
 }
@@ -170,7 +171,7 @@ fn capabilities() -> Vec<(HeaderName, String)> {
     vec![
         allow(),
         (HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf".into()),
-        (HeaderName::Supported, "path".into()),
+        (HeaderName::Supported, "path, timer".into()),
     ]
 }
 
@@ -200,6 +201,7 @@ pub(super) fn reason_phrase(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",

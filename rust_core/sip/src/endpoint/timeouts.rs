@@ -18,6 +18,7 @@ impl Endpoint {
                 Due::ClientResend(id) => self.client_resend(now, id),
                 Due::ClientEnd(id) => self.client_end(now, id),
                 Due::OkResend(leg) => self.ok_resend(now, leg),
+                Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),
                 Due::PlaceEnd(place) => self.place_end(now, place),
                 Due::TrunkRegister(due) => self.trunk_register_due(now, &due.0, due.1),
@@ -70,6 +71,8 @@ impl Endpoint {
                 self.end_leg(now, id, status, EndedBy::Timeout, why);
                 self.drop_leg(id);
             }
+            // RFC 3261 §12.2.1.2: no answer inside a dialog ends it.
+            Owner::Refresh(id, _) => self.hang_up(now, id, 408, why, EndedBy::Timeout),
             Owner::Registration(key) => self.on_registration_failed(now, &key, status, why),
             Owner::Bye(_) | Owner::Nobody => {}
         }

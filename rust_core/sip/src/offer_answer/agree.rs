@@ -223,8 +223,7 @@ mod tests {
     fn an_answer_keeps_the_feedback_profile_of_its_offer() {
         let offer =
             SessionDescription::parse(b"v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 8 RTP/AVPF 0 8\r\n");
-        let answered =
-            answer(&offer.unwrap(), &session(), Direction::SendRecv, Codec::is_playable);
+        let answered = answer(&offer.unwrap(), &session(), Direction::SendRecv, Codec::is_playable);
         assert!(answered.unwrap().0.contains("m=audio 4000 RTP/AVPF 0 8\r\n"));
     }
 

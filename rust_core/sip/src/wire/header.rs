@@ -62,6 +62,8 @@ header_names! {
     Server = "Server",
     Expires = "Expires",
     MinExpires = "Min-Expires",
+    SessionExpires = "Session-Expires" / "x",
+    MinSe = "Min-SE",
     RetryAfter = "Retry-After",
     Reason = "Reason",
     Warning = "Warning",

@@ -1,0 +1,182 @@
+//! Keeps legs alive: repeats ringing (RFC 3261 §13.3.1.1), refreshes sessions and ends those that nobody refreshes
+//! (RFC 4028).
+
+use std::time::{Duration, Instant};
+
+use super::invite_client::remote_tag;
+use super::{ClientId, Due, EndedBy, Endpoint, LegId};
+use crate::dialog;
+use crate::leg::{Leg, LegState, Refresh};
+use crate::offer_answer::{SessionDescription, accept_answer, offer};
+use crate::session_timer::{Duty, SessionTimer, demanded};
+use crate::transaction::Owner;
+use crate::wire::{HeaderName, Method, Request, Response};
+
+/// What holds after our 2xx to this request, which has passed `SessionTimer::of_request`; its headers.
+pub(super) fn keep_session(
+    leg: &mut Leg,
+    request: &Request,
+    now: Instant,
+) -> Vec<(HeaderName, String)> {
+    let agreed = SessionTimer::of_request(&request.headers, now).ok().flatten();
+    let (timer, headers) = agreed.map_or((None, Vec::new()), |(t, headers)| (Some(t), headers));
+    leg.session_timer = timer;
+    headers
+}
+
+impl Endpoint {
+    /// Has legs looked at from now on, until none needs it.
+    pub(super) fn sweep_later(&mut self, now: Instant) {
+        if !self.is_sweeping {
+            self.is_sweeping = true;
+            self.timers.set(now + SWEEP_INTERVAL, Due::Sweep);
+        }
+    }
+
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.is_sweeping = false;
+        let needs = |leg: &&Leg| leg.session_timer.is_some() || leg.state == LegState::Ringing;
+        let mut ids: Vec<LegId> = self.legs.values().filter(needs).map(|leg| leg.id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.sweep_later(now);
+            let Some(leg) = self.legs.get(&id) else { continue };
+            let has_rung = |at| now.saturating_duration_since(at) >= RING_INTERVAL;
+            match leg.state {
+                LegState::Ringing if leg.rang_at.is_some_and(has_rung) => self.ring(now, id),
+                LegState::Confirmed => match leg.session_timer.map(|timer| timer.duty(now)) {
+                    Some(Duty::Refresh) if leg.refresh.is_none() => self.refresh(now, id, false),
+                    Some(Duty::End) => {
+                        self.hang_up(now, id, 408, "session expired", EndedBy::Timeout);
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends an UPDATE where that is taken, or the session as it is in a re-INVITE.
+    fn refresh(&mut self, now: Instant, id: LegId, authorized: bool) {
+        let user_agent = self.config.user_agent.clone();
+        let Some(leg) = self.legs.get(&id) else { return };
+        let contact = self.contact(leg);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let (Some(timer), Some(session), Some(agreed)) =
+            (leg.session_timer, leg.session, &leg.agreed)
+        else {
+            return;
+        };
+        if leg.unacknowledged.is_some() {
+            return; // The next sweep finds it again.
+        }
+        let direction = agreed.direction;
+        let kind = if leg.takes_update { Refresh::Update } else { Refresh::Invite };
+        let method = if kind == Refresh::Update { Method::Update } else { Method::Invite };
+        leg.refresh = Some(kind);
+        let mut request = dialog::request(leg, method);
+        request.headers.push(HeaderName::Contact, contact);
+        for (name, value) in timer.refreshing() {
+            request.headers.push(name, value);
+        }
+        request.headers.push(HeaderName::UserAgent, user_agent);
+        if kind == Refresh::Invite {
+            request.headers.push(HeaderName::ContentType, "application/sdp");
+            request.body = offer(&session, &leg.speakable(), direction).into();
+        }
+        let trunk = leg.trunk.as_deref();
+        let flow = dialog::next_hop(leg.flow, trunk, &leg.routes, &leg.remote_target);
+        self.open_client(now, flow, request, Owner::Refresh(id, authorized));
+    }
+
+    /// A final response to our UPDATE, or a refusal of our re-INVITE.
+    pub(super) fn on_refresh_response(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        authorized: bool,
+        request: Option<Box<Request>>,
+        response: &Response,
+    ) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.state == LegState::Confirmed)
+        else {
+            return;
+        };
+        leg.refresh = None;
+        let Some(timer) = leg.session_timer else { return };
+        match response.status {
+            200..300 => leg.session_timer = SessionTimer::of_response(&response.headers, now),
+            // RFC 3261 §12.2.1.2.
+            408 | 481 => {
+                self.hang_up(now, id, response.status, "the far end is gone", EndedBy::Peer);
+            }
+            401 | 407 if !authorized => {
+                let again =
+                    leg.trunk.clone().zip(request).and_then(|(trunk, request)| {
+                        self.with_credentials(&trunk, &request, response)
+                    });
+                let Some(again) = again else { return };
+                let Some(leg) = self.legs.get_mut(&id) else { return };
+                leg.local_cseq += 1;
+                leg.refresh = Some(match again.method {
+                    Method::Update => Refresh::Update,
+                    _ => Refresh::Invite,
+                });
+                let trunk = leg.trunk.as_deref();
+                let flow = dialog::next_hop(leg.flow, trunk, &leg.routes, &leg.remote_target);
+                self.open_client(now, flow, again, Owner::Refresh(id, true));
+            }
+            422 => {
+                if let Some(interval) = demanded(&response.headers, timer.interval) {
+                    leg.session_timer = Some(SessionTimer { interval, ..timer });
+                    self.refresh(now, id, authorized);
+                }
+            }
+            405 | 420 | 501 if leg.takes_update => {
+                leg.takes_update = false;
+                self.refresh(now, id, authorized);
+            }
+            // Anything else may pass, 491 among it: the next sweep asks again, until the session is over.
+            _ => {}
+        }
+    }
+
+    /// The 2xx of our re-INVITE.
+    pub(super) fn on_reinvite_answered(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        client: ClientId,
+        response: &Response,
+    ) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.state == LegState::Confirmed)
+        else {
+            return self.say_farewell(now, id, client, response);
+        };
+        leg.refresh = None;
+        leg.session_timer = SessionTimer::of_response(&response.headers, now);
+        if let Some(target) = dialog::contact_of(&response.headers) {
+            leg.remote_target = target;
+        }
+        let (offered, before) = (leg.speakable(), leg.agreed.clone());
+        let direction = before.as_ref().map_or_else(Default::default, |agreed| agreed.direction);
+        let theirs = SessionDescription::parse(&response.body).ok();
+        let agreed = theirs.and_then(|theirs| accept_answer(&offered, direction, &theirs).ok());
+        let trunk = leg.trunk.as_deref();
+        let flow = dialog::next_hop(leg.flow, trunk, &leg.routes, &leg.remote_target);
+        let ack = dialog::request(leg, Method::Ack);
+        self.acknowledge(client, remote_tag(response), flow, ack);
+        if let Some(agreed) = agreed.filter(|agreed| before.as_ref() != Some(agreed)) {
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.agreed = Some(agreed.clone());
+            }
+            self.tell_media(now, id, agreed);
+        }
+    }
+}
+
+/// Between two looks: a small part of the least session interval.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// RFC 3261 §13.3.1.1: at least each minute, or a proxy gives up waiting.
+const RING_INTERVAL: Duration = Duration::from_secs(50);
