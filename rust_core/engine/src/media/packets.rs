@@ -140,14 +140,17 @@ impl Shard {
     #[inline]
     fn relay_by_ring(&mut self, listener: u32, len: usize) {
         let hot = &mut self.hot[listener as usize];
-        match (&mut self.ring, &hot.socket) {
+        let is_queued = match (&mut self.ring, &hot.socket) {
             (Some(ring), Some(socket)) if hot.is_connected && hot.takes_relay => {
-                ring.send(socket, &self.buffer[..len]);
-                hot.session.sent += 1;
-                self.counts.packets_sent += 1;
+                ring.send(socket, &self.buffer[..len])
             }
-            _ => self.relay(listener, len),
+            _ => false,
+        };
+        if !is_queued {
+            return self.relay(listener, len);
         }
+        hot.session.sent += 1;
+        self.counts.packets_sent += 1;
     }
 
     /// Sends to all listeners but the first.

@@ -25,9 +25,10 @@ use super::shard::BUFFER_LEN;
 pub(super) struct Ring {
     ring: IoUring,
     inbound: Inbound,
-    /// Packets that wait for the end of the turn, or for the queue to be full.
+    /// Packets that wait for the end of the turn, or for the queue to be full. None is overwritten before it was taken.
     outbound: Box<[[u8; BUFFER_LEN]]>,
     outbound_len: usize,
+    is_watching_epoll: bool,
     /// For each slot, how often its receiver changed: what an earlier one still delivers is nobody's.
     receivers: Vec<Receiver>,
 }
@@ -52,14 +53,15 @@ pub(super) enum Completion {
 }
 
 impl Ring {
-    /// Opens a ring for the calling thread, and watches the epoll set.
+    /// Opens a ring for the calling thread.
     ///
     /// # Errors
     /// The kernel is too old, or does not allow it.
-    pub(super) fn open(epoll: BorrowedFd<'_>) -> io::Result<Self> {
+    pub(super) fn open() -> io::Result<Self> {
         let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
+            .setup_submit_all()
             .setup_cqsize(COMPLETIONS)
             .build(SUBMISSIONS as u32)?;
         let inbound = Inbound::new();
@@ -69,29 +71,30 @@ impl Ring {
             ring.submitter().register_buf_ring_with_flags(entries, INBOUND as u16, GROUP, 0)?;
         }
         let outbound = vec![[0; BUFFER_LEN]; SUBMISSIONS].into_boxed_slice();
-        let mut this = Self { ring, inbound, outbound, outbound_len: 0, receivers: Vec::new() };
+        let mut this = Self {
+            ring,
+            inbound,
+            outbound,
+            outbound_len: 0,
+            is_watching_epoll: false,
+            receivers: Vec::new(),
+        };
         this.inbound.lend_all();
-        this.watch_epoll(epoll);
-        this.submit()?;
         Ok(this)
     }
 
-    /// Tells once when the epoll set has something, again if it has now.
-    pub(super) fn watch_epoll(&mut self, epoll: BorrowedFd<'_>) {
-        let poll = opcode::PollAdd::new(Fd(epoll.as_raw_fd()), libc::POLLIN as u32).build();
-        self.push(&poll.user_data(EPOLL));
-    }
-
-    /// From now on delivers the packets of a connected socket. It must stay open until `stop_receiving`.
-    pub(super) fn receive(&mut self, slot: u32, socket: &UdpSocket) {
+    /// From now on delivers the packets of a connected socket. It must stay open until `stop_receiving`. False if there
+    /// is no room for it.
+    pub(super) fn receive(&mut self, slot: u32, socket: &UdpSocket) -> bool {
         let index = slot as usize;
         if self.receivers.len() <= index {
             self.receivers.resize(index + 1, Receiver::default());
         }
-        self.receivers[index].is_receiving = true;
         let user_data = self.receivers[index].user_data(slot);
         let receive = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), GROUP).build();
-        self.push(&receive.user_data(user_data));
+        let is_receiving = self.push(&receive.user_data(user_data));
+        self.receivers[index].is_receiving = is_receiving;
+        is_receiving
     }
 
     /// Ends the delivery. After it the socket can be closed, and its port be bound again.
@@ -104,34 +107,40 @@ impl Ring {
         receiver.is_receiving = false;
         receiver.generation = (receiver.generation + 1) & GENERATIONS;
         self.push(&opcode::AsyncCancel::new(user_data).build().user_data(IGNORED));
-        // SAFETY: no argument is passed along.
-        let _ = unsafe { self.ring.submitter().enter::<libc::sigset_t>(1, 0, GET_EVENTS, None) };
-        self.outbound_len = 0;
+        self.submit();
     }
 
     /// Sends a packet to the far end of a connected socket when the turn ends. The socket must not be closed before.
-    pub(super) fn send(&mut self, socket: &UdpSocket, packet: &[u8]) {
-        if self.outbound_len == self.outbound.len() {
-            let _ = self.submit();
+    /// False if there is no room for it.
+    pub(super) fn send(&mut self, socket: &UdpSocket, packet: &[u8]) -> bool {
+        if self.ring.submission().is_full() {
+            self.submit();
         }
-        let buffer = &mut self.outbound[self.outbound_len][..packet.len()];
+        let Some(buffer) = self.outbound.get_mut(self.outbound_len) else { return false };
+        let buffer = &mut buffer[..packet.len()];
         buffer.copy_from_slice(packet);
-        self.outbound_len += 1;
         // Without waiting, sending is over when the queue was submitted, and the buffer is free again.
         let send = opcode::Send::new(Fd(socket.as_raw_fd()), buffer.as_ptr(), buffer.len() as u32)
             .flags(libc::MSG_DONTWAIT)
             .build()
             .flags(squeue::Flags::SKIP_SUCCESS);
-        self.push(&send.user_data(SEND));
+        let is_queued = self.push(&send.user_data(SEND));
+        self.outbound_len += usize::from(is_queued);
+        is_queued
     }
 
-    /// Sends what waits, and waits until `count` completions are there or the time is over.
-    pub(super) fn wait(&mut self, count: usize, timeout: Duration) {
+    /// Sends what waits, and waits until `count` completions are there or the time is over. That the epoll set has
+    /// something is one of them.
+    pub(super) fn wait(&mut self, epoll: BorrowedFd<'_>, count: usize, timeout: Duration) {
+        if !self.is_watching_epoll {
+            let poll = opcode::PollAdd::new(Fd(epoll.as_raw_fd()), libc::POLLIN as u32).build();
+            self.is_watching_epoll = self.push(&poll.user_data(EPOLL));
+        }
         let timespec = Timespec::from(timeout);
         let arguments = SubmitArgs::new().timespec(&timespec);
         // It fails when the time is over, or when a signal comes in between.
         let _ = self.ring.submitter().submit_with_args(count, &arguments);
-        self.outbound_len = 0;
+        self.reclaim();
     }
 
     /// Moves what came to `completions`.
@@ -139,6 +148,7 @@ impl Ring {
         for entry in self.ring.completion() {
             let receiver = match entry.user_data() {
                 EPOLL => {
+                    self.is_watching_epoll = false;
                     completions.push_back(Completion::Epoll);
                     continue;
                 }
@@ -178,20 +188,29 @@ impl Ring {
         (current.is_receiving && current.user_data(slot) == receiver).then_some(slot)
     }
 
-    /// Puts an operation into the queue, after emptying it when it is full.
-    fn push(&mut self, entry: &squeue::Entry) {
-        // SAFETY: sockets stay open and buffers in place until the queue is submitted; callers see to it.
-        while unsafe { self.ring.submission().push(entry) }.is_err() {
-            if self.submit().is_err() {
-                return;
-            }
+    /// Puts an operation into the queue, after emptying it when it is full. False if the kernel empties it no more.
+    fn push(&mut self, entry: &squeue::Entry) -> bool {
+        if self.ring.submission().is_full() {
+            self.submit();
         }
+        // SAFETY: sockets stay open and buffers in place until the queue is submitted; callers see to it.
+        unsafe { self.ring.submission().push(entry) }.is_ok()
     }
 
-    fn submit(&mut self) -> io::Result<()> {
-        self.ring.submit()?;
-        self.outbound_len = 0;
-        Ok(())
+    /// Has everything in the queue done now, and what cancelling left to do.
+    fn submit(&mut self) {
+        let count = self.ring.submission().len() as u32;
+        // SAFETY: no argument is passed along. It fails when the kernel has no memory; then the queue is as it was.
+        let _ =
+            unsafe { self.ring.submitter().enter::<libc::sigset_t>(count, 0, GET_EVENTS, None) };
+        self.reclaim();
+    }
+
+    /// Has the buffers of packets back that the kernel has taken.
+    fn reclaim(&mut self) {
+        if self.ring.submission().is_empty() {
+            self.outbound_len = 0;
+        }
     }
 }
 
@@ -253,7 +272,7 @@ const INBOUND: usize = 1024;
 
 const GROUP: u16 = 0;
 
-/// `IORING_ENTER_GETEVENTS`: does what cancelling left to do.
+/// `IORING_ENTER_GETEVENTS`.
 const GET_EVENTS: u32 = 1;
 
 /// Never all ones: those are what is not about a slot.
@@ -262,3 +281,97 @@ const GENERATIONS: u32 = u32::MAX >> 1;
 const EPOLL: u64 = u64::MAX;
 const SEND: u64 = u64::MAX - 1;
 const IGNORED: u64 = u64::MAX - 2;
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use rustix::event::epoll;
+
+    use super::*;
+
+    /// `None`, and said so, where io_uring is forbidden: there is nothing to test then.
+    fn ring() -> Option<Ring> {
+        Ring::open().inspect_err(|error| println!("no io_uring here: {error}")).ok()
+    }
+
+    /// Two sockets that only hear each other.
+    fn pair() -> (UdpSocket, UdpSocket) {
+        let open = || UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (one, other) = (open(), open());
+        one.connect(other.local_addr().unwrap()).unwrap();
+        other.connect(one.local_addr().unwrap()).unwrap();
+        other.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        (one, other)
+    }
+
+    /// The packets that came, each with its slot.
+    fn take(ring: &mut Ring, count: usize) -> Vec<(u32, Vec<u8>)> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let (mut completions, mut packets) = (VecDeque::new(), Vec::new());
+        ring.wait(epoll.as_fd(), count, Duration::from_millis(500));
+        ring.completions(&mut completions);
+        for completion in completions {
+            let Completion::Packet { receiver, buffer, len } = completion else { continue };
+            let mut packet = vec![0; len];
+            if let Some(slot) = ring.take_packet(receiver, buffer, &mut packet) {
+                packets.push((slot, packet));
+            }
+        }
+        packets
+    }
+
+    #[test]
+    fn a_port_is_free_at_once_whatever_else_waits_in_the_queue() {
+        let Some(mut ring) = ring() else { return };
+        let ((one, _), (two, far)) = (pair(), pair());
+        assert!(ring.receive(0, &one) && ring.receive(1, &two));
+        ring.stop_receiving(0);
+        let address = one.local_addr().unwrap();
+        drop(one);
+        UdpSocket::bind(address).unwrap();
+        far.send(b"hello").unwrap();
+        assert_eq!(take(&mut ring, 1), [(1, b"hello".to_vec())]);
+    }
+
+    #[test]
+    fn every_packet_of_a_long_turn_leaves_as_it_was() {
+        let Some(mut ring) = ring() else { return };
+        // As many as no socket's buffer is too small for.
+        let pairs: Vec<_> = (0..4).map(|_| pair()).collect();
+        assert!((0..).zip(&pairs).all(|(slot, (one, _))| ring.receive(slot, one)));
+        let packets = || (0..3 * SUBMISSIONS as u32).map(u32::to_be_bytes);
+        for (number, packet) in packets().enumerate() {
+            assert!(ring.send(&pairs[number % 4].0, &packet));
+        }
+        ring.submit();
+        let mut buffer = [0; 8];
+        for (number, packet) in packets().enumerate() {
+            assert_eq!(pairs[number % 4].1.recv(&mut buffer).unwrap(), 4);
+            assert_eq!(buffer[..4], packet);
+        }
+    }
+
+    #[test]
+    fn what_came_for_an_ended_receiver_is_nobodys() {
+        let Some(mut ring) = ring() else { return };
+        let ((one, far), (next, next_far)) = (pair(), pair());
+        assert!(ring.receive(0, &one));
+        far.send(b"late").unwrap();
+        ring.stop_receiving(0);
+        assert!(ring.receive(0, &next));
+        next_far.send(b"new").unwrap();
+        assert_eq!(take(&mut ring, 3), [(0, b"new".to_vec())]);
+    }
+
+    #[test]
+    fn buffers_come_back() {
+        let Some(mut ring) = ring() else { return };
+        let (one, other) = pair();
+        assert!(ring.receive(0, &one));
+        for number in 0..2 * INBOUND as u32 {
+            other.send(&number.to_be_bytes()).unwrap();
+            assert_eq!(take(&mut ring, 1), [(0, number.to_be_bytes().to_vec())]);
+        }
+    }
+}

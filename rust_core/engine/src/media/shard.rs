@@ -99,7 +99,7 @@ impl Shard {
     /// Works until it is told to stop. A panic ends the leg that it was about, not the thread.
     pub(super) fn run(mut self, driver: Driver) {
         if driver == Driver::Fastest {
-            self.ring = Ring::open(self.epoll.as_fd()).ok();
+            self.ring = Ring::open().ok();
         }
         self.counts.io_urings = u64::from(self.ring.is_some());
         let mut came = Came { ready: Vec::with_capacity(BATCH), completions: VecDeque::new() };
@@ -137,13 +137,12 @@ impl Shard {
         let timeout = self.until_next();
         let Some(ring) = &mut self.ring else { return };
         if is_busy {
-            ring.wait(BATCH, timeout.min(GATHER));
+            ring.wait(self.epoll.as_fd(), BATCH, timeout.min(GATHER));
         } else {
-            ring.wait(1, timeout);
+            ring.wait(self.epoll.as_fd(), 1, timeout);
         }
         ring.completions(&mut came.completions);
         if came.completions.contains(&Completion::Epoll) {
-            ring.watch_epoll(self.epoll.as_fd());
             self.poll_epoll(came, Duration::ZERO);
         }
     }
@@ -171,9 +170,12 @@ impl Shard {
     pub(super) fn watch_rtp(&mut self, slot: u32) {
         let hot = &self.hot[slot as usize];
         let Some(socket) = &hot.socket else { return };
-        match &mut self.ring {
+        let is_read = match &mut self.ring {
             Some(ring) if hot.is_connected => ring.receive(slot, socket),
-            _ => self.counts.socket_errors += u64::from(!self.add_to_epoll(socket, slot, RTP)),
+            _ => false,
+        };
+        if !is_read {
+            self.counts.socket_errors += u64::from(!self.add_to_epoll(socket, slot, RTP));
         }
     }
 
