@@ -1,11 +1,12 @@
 """A fake exchange with two companies and a client for it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any, cast
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from api.app import create_app
@@ -92,6 +93,8 @@ async def client(app: FastAPI, key: str) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _plain_logs() -> None:
+@pytest.fixture(autouse=True, scope="package")
+def _plain_logs() -> Iterator[None]:
     set_up_logs("critical")
+    yield
+    structlog.reset_defaults()
