@@ -15,7 +15,7 @@ from orchestrator.devices.prompts import RINGBACK, Prompts
 from orchestrator.devices.store.database import Database
 from orchestrator.devices.store.objects import load_objects, save_plan
 from orchestrator.model.errors import NoSuchCompany, NoSuchObject, StaleVersion
-from orchestrator.model.identifiers import CompanyId
+from orchestrator.model.identifiers import CompanyId, PromptName
 from orchestrator.model.journal import ConfigurationChanged
 from orchestrator.numbering.directory import Directory, directory_of
 from orchestrator.ports import Clock, Journal
@@ -149,7 +149,8 @@ class Companies:
             versions[key] = versions.get(key, 0) + 1
         for key in plan.delete:
             del versions[key]
-        await trio.to_thread.run_sync(self._check_prompts, change.after)
+        known = prompts_of(before.configuration) | {RINGBACK} if before else set()
+        await trio.to_thread.run_sync(self._check_prompts, change.after, known)
         state = await trio.to_thread.run_sync(_state, change.after, versions)
         now = self.clock.now()
         with trio.CancelScope(shield=True):
@@ -159,10 +160,10 @@ class Companies:
                 await told(change)
             self.journal.write(plan.company, ConfigurationChanged(by, _shortened(plan.changes)))
 
-    def _check_prompts(self, after: Configuration) -> None:
-        """Raises `ConfigError` for a file of the company's own that cannot be played."""
+    def _check_prompts(self, after: Configuration, known: set[PromptName]) -> None:
+        """Raises `ConfigError` if a file of the company's own cannot be played that it needs from now on."""
         company = after.company
-        for name in sorted(prompts_of(after) | {RINGBACK}):
+        for name in sorted((prompts_of(after) | {RINGBACK}) - known):
             if self.prompts.has_own(company.id, name):
                 self.prompts.samples(company.id, company.language, name)
 
