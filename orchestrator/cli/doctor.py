@@ -61,7 +61,7 @@ def examine(sip_port: int, url: str, data_dir: Path) -> Iterator[Finding]:
     yield _database(data_dir)
     yield _disk(data_dir)
     yield _files()
-    yield _receive_buffer()
+    yield receive_buffer()
     yield _clock()
     yield _media()
 
@@ -127,7 +127,7 @@ def _files() -> Finding:
     return Finding("open files", f"limit {soft}: about {calls} calls at once", remedy)
 
 
-def _receive_buffer(rmem_max: Path = RMEM_MAX) -> Finding:
+def receive_buffer(rmem_max: Path = RMEM_MAX) -> Finding:
     """The SIP socket asks for 8 MiB, so that a burst outlasts a pause; root gets it beyond the limit too."""
     limit = int(rmem_max.read_text()) if rmem_max.exists() else RECEIVE_BUFFER_BYTES
     seen = f"up to {limit // 1024} KiB"
