@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::endpoint::{Flow, LegId, Trunk};
 use crate::offer_answer::{Agreed, Codec, Session, SessionDescription};
-use crate::session_timer::SessionTimer;
-use crate::wire::Request;
+use crate::session_timer::{Answered, SessionTimer};
+use crate::wire::{HeaderName, Request};
 
 /// What we know of one leg.
 #[derive(Debug)]
@@ -167,6 +167,13 @@ impl Leg {
         self.agreed
             .as_ref()
             .is_some_and(|a| a.codecs.iter().chain(&a.events).any(|own| own.codec.is_same(codec)))
+    }
+
+    /// Takes over what our 2xx says about the session timer; its headers.
+    pub(crate) fn take_session_timer(&mut self, answered: Answered) -> Vec<(HeaderName, String)> {
+        let (timer, headers) = answered.unzip();
+        self.session_timer = timer;
+        headers.unwrap_or_default()
     }
 
     /// Session for the next description that we write.

@@ -14,8 +14,8 @@ pub(crate) struct SessionTimer {
     pub(crate) refreshed_at: Instant,
 }
 
-/// What a 2xx says about the session timer.
-type ResponseHeaders = Vec<(HeaderName, String)>;
+/// What holds after a 2xx, and the headers by which it says so. `None` where there is no session timer.
+pub(crate) type Answered = Option<(SessionTimer, Vec<(HeaderName, String)>)>;
 
 /// What a sweep finds to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,10 +54,7 @@ impl SessionTimer {
     ///
     /// # Errors
     /// The interval that we demand, for a 422.
-    pub(crate) fn of_request(
-        request: &Headers,
-        now: Instant,
-    ) -> Result<Option<(Self, ResponseHeaders)>, Duration> {
+    pub(crate) fn of_request(request: &Headers, now: Instant) -> Result<Answered, Duration> {
         let supports = request.has_token(&HeaderName::Supported, "timer")
             || request.has_token(&HeaderName::Require, "timer");
         let asked = session_expires(request);
@@ -140,7 +137,7 @@ fn session_expires(headers: &Headers) -> Option<SessionExpires> {
 }
 
 /// The least interval that anybody has to take (§4), and the least that we do.
-pub(crate) const MIN_SE: Duration = Duration::from_secs(90);
+const MIN_SE: Duration = Duration::from_secs(90);
 
 /// The interval that §4 recommends.
 pub(crate) const OUR_INTERVAL: Duration = Duration::from_secs(1800);

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::incoming::copy_record_routes;
-use super::refresh::keep_session;
 use super::requests::{allow, reason_phrase};
 use super::{EndedBy, Endpoint, LegId};
 use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Codec, Direction, answer};
+use crate::session_timer::SessionTimer;
 use crate::wire::HeaderName;
 
 impl Endpoint {
@@ -63,7 +63,9 @@ impl Endpoint {
         copy_record_routes(&invite, &mut response);
         leg.state = LegState::Accepted;
         leg.agreed = Some(agreed.clone());
-        for (name, value) in keep_session(leg, &invite, now) {
+        // Too short an interval was refused when the INVITE came.
+        let timed = SessionTimer::of_request(&invite.headers, now).ok().flatten();
+        for (name, value) in leg.take_session_timer(timed) {
             response.headers.push(name, value);
         }
         let cseq = leg.remote_cseq.unwrap_or(0);

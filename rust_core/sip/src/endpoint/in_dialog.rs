@@ -5,7 +5,6 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::incoming::{reason_text, sdp_body};
-use super::refresh::keep_session;
 use super::requests::{allow, reason_phrase, to_tag, unsupported};
 use super::{EndedBy, Endpoint, Event, Flow, LegId};
 use crate::dialog;
@@ -110,11 +109,13 @@ impl Endpoint {
         let (Some(session), true) = (leg.session, leg.agreed.is_some()) else {
             return self.respond_plainly(now, server, request, 488, &[]);
         };
-        if let Err(least) = SessionTimer::of_request(&request.headers, now) {
-            let least = least.as_secs().to_string();
-            let extra = [(HeaderName::MinSe, least)];
-            return self.respond_plainly(now, server, request, 422, &extra);
-        }
+        let timed = match SessionTimer::of_request(&request.headers, now) {
+            Ok(timed) => timed,
+            Err(least) => {
+                let extra = [(HeaderName::MinSe, least.as_secs().to_string())];
+                return self.respond_plainly(now, server, request, 422, &extra);
+            }
+        };
         let mut response = request.response(200, reason_phrase(200), None);
         let (mut our_offer, mut changed) = (None, None);
         if request.body.is_empty() {
@@ -138,7 +139,7 @@ impl Endpoint {
             leg.agreed = Some(new.clone());
             changed = Some(new);
         }
-        for (name, value) in keep_session(leg, request, now) {
+        for (name, value) in leg.take_session_timer(timed) {
             response.headers.push(name, value);
         }
         if let Some(target) = dialog::contact_of(&request.headers) {

@@ -12,18 +12,6 @@ use crate::session_timer::{Duty, SessionTimer, demanded};
 use crate::transaction::Owner;
 use crate::wire::{HeaderName, Method, Request, Response};
 
-/// What holds after our 2xx to this request, which has passed `SessionTimer::of_request`; its headers.
-pub(super) fn keep_session(
-    leg: &mut Leg,
-    request: &Request,
-    now: Instant,
-) -> Vec<(HeaderName, String)> {
-    let agreed = SessionTimer::of_request(&request.headers, now).ok().flatten();
-    let (timer, headers) = agreed.map_or((None, Vec::new()), |(t, headers)| (Some(t), headers));
-    leg.session_timer = timer;
-    headers
-}
-
 impl Endpoint {
     /// Has legs looked at from now on, until none needs it.
     pub(super) fn sweep_later(&mut self, now: Instant) {

@@ -19,6 +19,16 @@ fn talking_with(desk: &mut Desk, extra: &str) -> (LegId, Caller, Response) {
     (leg, caller, ok)
 }
 
+/// Such a call of which we are to refresh 300 s, with our first refresh.
+fn refreshing(extra: &str) -> (Desk, Caller, Request, Response) {
+    let mut desk = Desk::new();
+    let extra = format!("{extra}Session-Expires: 300;refresher=uas\r\n");
+    let (_, caller, ok) = talking_with(&mut desk, &extra);
+    desk.pass_s(160);
+    let request = desk.requests().remove(0);
+    (desk, caller, request, ok)
+}
+
 fn expires(headers: &crate::wire::Headers) -> Option<&str> {
     headers.text(&HeaderName::SessionExpires)
 }
@@ -98,11 +108,7 @@ fn we_refresh_by_update_until_somebody_hangs_up() {
 
 #[test]
 fn without_update_the_session_goes_in_a_reinvite_and_nothing_else_changes() {
-    let extra = "Supported: timer\r\nSession-Expires: 300;refresher=uas\r\n";
-    let mut desk = Desk::new();
-    let (_, mut caller, ok) = talking_with(&mut desk, extra);
-    desk.pass_s(160);
-    let invite = desk.requests().remove(0);
+    let (mut desk, mut caller, invite, ok) = refreshing("Supported: timer\r\n");
     assert_eq!((&invite.method, &invite.body), (&Method::Invite, &ok.body));
     let crossing = caller.next("INVITE", "Content-Type: application/sdp\r\n", SDP);
     assert_eq!(desk.ask(CARRIER, crossing).status, 491);
@@ -117,12 +123,8 @@ fn without_update_the_session_goes_in_a_reinvite_and_nothing_else_changes() {
 
 #[test]
 fn a_far_end_that_is_gone_ends_the_call() {
-    let extra = format!("{TIMER}Session-Expires: 300;refresher=uas\r\n");
     for status in [None, Some(481)] {
-        let mut desk = Desk::new();
-        talking_with(&mut desk, &extra);
-        desk.pass_s(160);
-        let update = desk.requests().remove(0);
+        let (mut desk, _, update, _) = refreshing(TIMER);
         match status {
             Some(status) => desk.hear(CARRIER, reply(&update, status, "", "")),
             None => desk.pass_s(40),
@@ -135,11 +137,7 @@ fn a_far_end_that_is_gone_ends_the_call() {
 
 #[test]
 fn a_refused_update_becomes_a_reinvite_and_a_passing_refusal_is_tried_again() {
-    let extra = format!("{TIMER}Session-Expires: 300;refresher=uas\r\n");
-    let mut desk = Desk::new();
-    talking_with(&mut desk, &extra);
-    desk.pass_s(160);
-    let update = desk.requests().remove(0);
+    let (mut desk, _, update, _) = refreshing(TIMER);
     desk.hear(CARRIER, reply(&update, 501, "", ""));
     let invite = desk.one_request();
     assert_eq!(invite.method, Method::Invite);
