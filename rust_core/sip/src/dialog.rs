@@ -138,7 +138,8 @@ pub(crate) fn next_hop(flow: Flow, trunk: Option<&Trunk>, routes: &[String], tar
         routes.first().and_then(|route| Some(Address::parse(route.as_bytes())?.uri.to_owned()));
     let uri = route.unwrap_or_else(|| target.to_owned());
     let address = Uri::parse(&uri).and_then(|uri| {
-        let ip: IpAddr = uri.host.parse().ok().filter(|ip: &IpAddr| !ip.is_unspecified())?;
+        let is_one_host = |ip: &IpAddr| !(ip.is_unspecified() || ip.is_multicast());
+        let ip: IpAddr = uri.host.parse().ok().filter(is_one_host)?;
         Some(SocketAddr::new(ip, uri.port.unwrap_or(5060)))
     });
     match address {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::dialog;
 use crate::endpoint::{Flow, LegId, Trunk};
 use crate::offer_answer::{Agreed, Codec, Session, SessionDescription};
 use crate::session_timer::{Answered, SessionTimer};
@@ -29,6 +30,9 @@ pub(crate) struct Leg {
     pub(crate) routes: Vec<String>,
     /// How they are reached.
     pub(crate) flow: Flow,
+    /// Whether they are where `flow` says: a datagram of a trunk may be forged until its ACK brings back our tag. Until
+    /// then nothing goes to any other address that it names.
+    pub(crate) is_proven: bool,
     pub(crate) local_cseq: u32,
     pub(crate) remote_cseq: Option<u32>,
     /// User part of our Contact.
@@ -124,6 +128,7 @@ impl Leg {
             remote_target: String::new(),
             routes: Vec::new(),
             flow,
+            is_proven: true,
             local_cseq: 0,
             remote_cseq: None,
             contact_user: String::new(),
@@ -146,6 +151,14 @@ impl Leg {
             rings: false,
             merge_key: None,
         }
+    }
+
+    /// Where the next request goes.
+    pub(crate) fn next_hop(&self) -> Flow {
+        if !self.is_proven {
+            return self.flow;
+        }
+        dialog::next_hop(self.flow, self.trunk.as_deref(), &self.routes, &self.remote_target)
     }
 
     /// The codecs that another leg should be offered to be relayed to this one.

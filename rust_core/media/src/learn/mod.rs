@@ -10,9 +10,12 @@ mod rtp_source;
 pub use rtcp_source::RtcpSource;
 pub use rtp_source::{Lesson, RtpSource};
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// An address that can be sent to.
+/// An address of one host, that can be sent to.
 fn usable(address: SocketAddr) -> Option<SocketAddr> {
-    (!address.ip().is_unspecified() && address.port() != 0).then_some(address)
+    let ip = address.ip().to_canonical();
+    let is_one_host =
+        !(ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST));
+    (is_one_host && address.port() != 0).then_some(address)
 }

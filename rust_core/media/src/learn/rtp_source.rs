@@ -188,8 +188,18 @@ mod tests {
 
     #[test]
     fn an_address_on_hold_is_not_sent_to() {
-        let hold = RtpSource::new("0.0.0.0:4000".parse().unwrap(), None);
-        assert_eq!((hold.known(), hold.destination()), (None, None));
+        for nobody in ["0.0.0.0:4000", "[::]:4000", "10.0.0.5:0"] {
+            let hold = RtpSource::new(nobody.parse().unwrap(), None);
+            assert_eq!((hold.known(), hold.destination()), (None, None));
+        }
+    }
+
+    #[test]
+    fn what_reaches_more_than_one_host_is_not_sent_to() {
+        for many in ["224.0.1.75:4000", "[ff02::1]:4000", "255.255.255.255:4000"] {
+            let source = RtpSource::new(many.parse().unwrap(), None);
+            assert_eq!((source.known(), source.destination()), (None, None), "{many}");
+        }
     }
 
     proptest! {

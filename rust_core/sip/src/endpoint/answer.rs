@@ -81,7 +81,9 @@ impl Endpoint {
         self.respond(now, server, &response);
         self.await_ack(now, id, cseq, bytes, None);
         self.sweep_later(now);
-        self.tell_media(now, id, agreed);
+        if self.legs.get(&id).is_some_and(|leg| leg.is_proven) {
+            self.tell_media(now, id, agreed);
+        }
     }
 
     /// A final refusal to the caller.

@@ -74,8 +74,7 @@ impl Endpoint {
         let agreed = SessionDescription::parse(&body)
             .map_err(Refused::Malformed)
             .and_then(|theirs| accept_answer(&leg.offered, Direction::SendRecv, &theirs));
-        let flow =
-            dialog::next_hop(leg.flow, leg.trunk.as_deref(), &leg.routes, &leg.remote_target);
+        let flow = leg.next_hop();
         let ack = dialog::request(leg, Method::Ack);
         self.acknowledge(client, tag, flow, ack);
         self.sweep_later(now);

@@ -55,6 +55,7 @@ impl Endpoint {
         let incoming = incoming(id, &request, &sender, &offer);
         let leg = Leg {
             local_tag: self.new_tag(id),
+            is_proven: matches!(sender, Sender::Device(_)) || flow.transport.is_reliable(),
             contact_user: incoming.called.clone(),
             trunk: if let Sender::Trunk(trunk) = sender { Some(trunk) } else { None },
             server: Some(server),
@@ -123,9 +124,13 @@ impl Endpoint {
             self.accept_late_answer(now, id, &offered, &ack.body);
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
+        let was_proven = std::mem::replace(&mut leg.is_proven, true);
         match leg.state {
             LegState::Accepted => {
                 leg.state = LegState::Confirmed;
+                if let (false, Some(agreed)) = (was_proven, leg.agreed.clone()) {
+                    self.tell_media(now, id, agreed);
+                }
                 self.tell(now, Event::Answered(id));
             }
             LegState::Leaving => {

@@ -118,10 +118,7 @@ impl Endpoint {
             bye.headers.push(HeaderName::Reason, reason);
         }
         bye.headers.push(HeaderName::UserAgent, user_agent);
-        let trunk = leg.trunk.as_ref();
-        let flow =
-            dialog::next_hop(leg.flow, trunk.map(AsRef::as_ref), &leg.routes, &leg.remote_target);
-        let owner = owner_of_bye(trunk);
+        let (flow, owner) = (leg.next_hop(), owner_of_bye(leg.trunk.as_ref()));
         self.open_client(now, flow, bye, owner);
     }
 

@@ -72,8 +72,7 @@ impl Endpoint {
             request.headers.push(HeaderName::ContentType, "application/sdp");
             request.body = offer(&session, &leg.speakable(), direction).into();
         }
-        let trunk = leg.trunk.as_deref();
-        let flow = dialog::next_hop(leg.flow, trunk, &leg.routes, &leg.remote_target);
+        let flow = leg.next_hop();
         self.open_client(now, flow, request, Owner::Refresh(id, authorized));
     }
 
@@ -110,8 +109,7 @@ impl Endpoint {
                     Method::Update => Refresh::Update,
                     _ => Refresh::Invite,
                 });
-                let trunk = leg.trunk.as_deref();
-                let flow = dialog::next_hop(leg.flow, trunk, &leg.routes, &leg.remote_target);
+                let flow = leg.next_hop();
                 self.open_client(now, flow, again, Owner::Refresh(id, true));
             }
             422 => {
@@ -150,8 +148,7 @@ impl Endpoint {
         let direction = before.as_ref().map_or_else(Default::default, |agreed| agreed.direction);
         let theirs = SessionDescription::parse(&response.body).ok();
         let agreed = theirs.and_then(|theirs| accept_answer(&offered, direction, &theirs).ok());
-        let trunk = leg.trunk.as_deref();
-        let flow = dialog::next_hop(leg.flow, trunk, &leg.routes, &leg.remote_target);
+        let flow = leg.next_hop();
         let ack = dialog::request(leg, Method::Ack);
         self.acknowledge(client, remote_tag(response), flow, ack);
         if let Some(agreed) = agreed.filter(|agreed| before.as_ref() != Some(agreed)) {

@@ -278,3 +278,46 @@ fn a_call_to_our_contact_names_its_number_elsewhere() {
     assert_eq!(called_with(number, party, registering()), "+74951234501");
     assert_eq!(called_with(to_contact, party, trunk("carrier", CARRIER)), "carrier");
 }
+
+/// An INVITE with the carrier's source address that names somebody else for everything that follows.
+fn forged(caller: &Caller) -> String {
+    let elsewhere = SDP.replace("IN IP4 198.51.100.9", "IN IP4 203.0.113.66");
+    caller.invite_with("", &elsewhere).replace(
+        &format!("Contact: <sip:gw@{CARRIER}>"),
+        "Record-Route: <sip:203.0.113.66:53;lr>\r\nContact: <sip:x@203.0.113.66:53>",
+    )
+}
+
+#[test]
+fn until_its_ack_a_datagram_of_a_trunk_leads_nothing_to_others() {
+    let mut desk = Desk::new();
+    let caller = desk.next_caller();
+    desk.hear(CARRIER, forged(&caller));
+    let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
+    desk.command(Command::Ring(incoming.leg));
+    let rtp = peer("192.0.2.1:4000");
+    desk.command(Command::Answer { leg: incoming.leg, like: None, rtp });
+    desk.pass_s(40);
+    let sent = desk.sent();
+    assert!(sent.iter().any(|(_, m)| matches!(m, Message::Request(r) if r.method == Method::Bye)));
+    assert!(sent.iter().all(|(to, _)| *to == peer(CARRIER)), "{sent:?}");
+    assert!(agreed_in(&desk.events()).is_empty(), "no sound");
+}
+
+#[test]
+fn with_its_ack_a_trunk_may_send_us_elsewhere() {
+    let mut desk = Desk::new();
+    let mut caller = desk.next_caller();
+    desk.hear(CARRIER, forged(&caller));
+    let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
+    let leg = incoming.leg;
+    desk.command(Command::Answer { leg, like: None, rtp: peer("192.0.2.1:4000") });
+    caller.to_tag = tag(&desk.responses()[1]);
+    desk.hear(CARRIER, caller.request("ACK", ""));
+    let events = desk.events();
+    assert_eq!(agreed_in(&events)[0].rtp, peer("203.0.113.66:7000"));
+    assert_eq!(events.last(), Some(&Event::Answered(leg)));
+    desk.command(Command::HangUp { leg, status: 200, reason: String::new(), by: EndedBy::Us });
+    let (to, _) = desk.sent().remove(0);
+    assert_eq!(to, peer("203.0.113.66:53"));
+}
