@@ -9,6 +9,7 @@ pub mod offer_answer;
 pub mod wire;
 
 mod accounts;
+mod defence;
 mod dialog;
 mod leg;
 mod registrar;

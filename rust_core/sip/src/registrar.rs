@@ -1,10 +1,11 @@
 //! Where devices can be reached (RFC 3261 §10.3, RFC 3327, RFC 5626).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accounts::Accounts;
+use crate::defence::{Bucket, Rate};
 use crate::endpoint::{Account, Binding, Flow};
 
 /// One place of one device.
@@ -15,8 +16,6 @@ pub(crate) struct Place {
     pub(crate) flow: Flow,
     pub(crate) user_agent: String,
     pub(crate) expires_at: Instant,
-    /// When its timer looks at it: not after `expires_at`. A refresh leaves the timer alone.
-    pub(crate) armed_at: Instant,
     pub(crate) call_id: String,
     pub(crate) cseq: u32,
     pub(crate) path: Vec<String>,
@@ -57,17 +56,6 @@ pub(crate) enum Change {
     OutOfOrder,
 }
 
-/// What has become of a place whose time may have come.
-#[derive(Clone, Debug)]
-pub(crate) enum Expiry {
-    /// It is forgotten; whose it was.
-    Over(Arc<Account>),
-    /// It was refreshed, and lasts until then.
-    At(Instant),
-    /// It went before.
-    Unknown,
-}
-
 /// Accounts and their places.
 #[derive(Debug, Default)]
 pub(crate) struct Registrar {
@@ -77,8 +65,10 @@ pub(crate) struct Registrar {
     owners: HashMap<u64, Arc<Account>>,
     /// Places by connection, to take back when it breaks.
     by_connection: HashMap<u64, Vec<u64>>,
-    /// Places that wait for a timer.
-    unarmed: Vec<(u64, Instant)>,
+    /// Places in the order in which they expire: one that goes leaves no timer behind.
+    by_expiry: BTreeSet<(Instant, u64)>,
+    /// How often each device may still register; at most one for each account.
+    buckets: HashMap<(String, String), Bucket>,
     next_id: u64,
 }
 
@@ -86,6 +76,7 @@ impl Registrar {
     /// Replaces the accounts; gives back those of places that have none any more.
     pub(crate) fn set_accounts(&mut self, accounts: Arc<Accounts>) -> Vec<Arc<Account>> {
         self.accounts = accounts;
+        self.buckets.retain(|key, _| self.accounts.of_device(key).is_some());
         let mut gone = Vec::new();
         let keys: Vec<_> = self.places.keys().cloned().collect();
         for key in keys {
@@ -121,6 +112,12 @@ impl Registrar {
     /// Share of accounts that take SHA-256, 0..=1: unknown users are shown it as often.
     pub(crate) fn sha256_share(&self) -> f64 {
         self.accounts.sha256_share()
+    }
+
+    /// Whether the device may register once more now.
+    pub(crate) fn may_register(&mut self, now: Instant, account: &Account) -> bool {
+        let bucket = self.buckets.entry(device_key(account));
+        bucket.or_insert_with(|| Bucket::full(REGISTERS, now)).take(now, REGISTERS)
     }
 
     /// Obeys a register. Either all of it happens or, out of order, nothing.
@@ -159,11 +156,6 @@ impl Registrar {
                 _ => changed = true,
             }
             let id = old.map_or_else(|| self.take_id(), |old| old.id);
-            let expires_at = now + wish.expires;
-            let armed_at = old.map(|old| old.armed_at).filter(|armed_at| *armed_at <= expires_at);
-            if armed_at.is_none() {
-                self.unarmed.push((id, expires_at));
-            }
             self.put_place(
                 account,
                 Place {
@@ -171,8 +163,7 @@ impl Registrar {
                     contact: wish.contact.clone(),
                     flow: asked.flow,
                     user_agent: asked.user_agent.clone(),
-                    expires_at,
-                    armed_at: armed_at.unwrap_or(expires_at),
+                    expires_at: now + wish.expires,
                     call_id: asked.call_id.clone(),
                     cseq: asked.cseq,
                     path: asked.path.clone(),
@@ -208,13 +199,21 @@ impl Registrar {
             return;
         }
         place.id = self.take_id();
-        self.unarmed.push((place.id, place.armed_at));
         self.put_place(account, place);
     }
 
-    /// A place that needs a timer, and when.
-    pub(crate) fn poll_unarmed(&mut self) -> Option<(u64, Instant)> {
-        self.unarmed.pop()
+    /// When the next place expires.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.by_expiry.first().map(|(at, _)| *at)
+    }
+
+    /// Forgets one place whose time has come; whose it was.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<Arc<Account>> {
+        self.by_expiry.first().filter(|(at, _)| *at <= now)?;
+        let (_, id) = self.by_expiry.pop_first()?;
+        let account = self.owners.get(&id).cloned();
+        self.remove_place(id);
+        account
     }
 
     pub(crate) fn places_of(&self, account: &Account) -> &[Place] {
@@ -225,23 +224,6 @@ impl Registrar {
     pub(crate) fn place(&self, id: u64) -> Option<(&Place, &Arc<Account>)> {
         let account = self.owners.get(&id)?;
         Some((self.places_of(account).iter().find(|place| place.id == id)?, account))
-    }
-
-    /// Forgets a place if its time has come.
-    pub(crate) fn expire(&mut self, now: Instant, id: u64) -> Expiry {
-        let Some(account) = self.owners.get(&id).cloned() else { return Expiry::Unknown };
-        let places = self.places.get_mut(&device_key(&account));
-        let place = places.and_then(|places| places.iter_mut().find(|place| place.id == id));
-        match place {
-            Some(place) if place.expires_at > now => {
-                place.armed_at = place.expires_at;
-                Expiry::At(place.expires_at)
-            }
-            _ => {
-                self.remove_place(id);
-                Expiry::Over(account)
-            }
-        }
     }
 
     /// Forgets what was registered over a connection; whose that was.
@@ -255,6 +237,11 @@ impl Registrar {
             self.remove_place(id);
         }
         accounts
+    }
+
+    /// Places whose end is waited for.
+    pub(crate) fn expiries(&self) -> usize {
+        self.by_expiry.len()
     }
 
     /// Devices online, places.
@@ -289,6 +276,7 @@ impl Registrar {
             self.by_connection.entry(connection).or_default().push(place.id);
         }
         self.owners.insert(place.id, account.clone());
+        self.by_expiry.insert((place.expires_at, place.id));
         let places = self.places.entry(device_key(account)).or_default();
         places.push(place);
         if places.len() > account.max_bindings.max(1) {
@@ -303,6 +291,7 @@ impl Registrar {
         let Some(places) = self.places.get_mut(&key) else { return };
         let Some(at) = places.iter().position(|place| place.id == id) else { return };
         let place = places.remove(at);
+        self.by_expiry.remove(&(place.expires_at, id));
         if places.is_empty() {
             self.places.remove(&key);
         }
@@ -320,6 +309,10 @@ impl Registrar {
 fn is_stale(place: &Place, asked: &Asked) -> bool {
     place.call_id == asked.call_id && asked.cseq <= place.cseq
 }
+
+/// REGISTERs of one device: some phones that share it and all start anew, then one in two seconds, where a phone sends
+/// one a minute at most.
+const REGISTERS: Rate = Rate { burst: 30.0, per_s: 0.5 };
 
 fn device_key(account: &Account) -> (String, String) {
     (account.company.clone(), account.device.clone())

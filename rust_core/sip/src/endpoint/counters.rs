@@ -26,7 +26,7 @@ counters! {
     invites,
     /// New calls refused because of load.
     shed_invites,
-    /// REGISTER and OPTIONS refused because of load.
+    /// REGISTER and OPTIONS refused because of load, of all or of their account.
     shed_others,
     /// Requests without valid credentials.
     unauthorized,
@@ -52,7 +52,7 @@ counters! {
     server_transactions,
     /// Client transactions now.
     client_transactions,
-    /// Timers now.
+    /// Timers now, those of places among them.
     timers,
     /// Devices that can be reached now.
     devices_online,

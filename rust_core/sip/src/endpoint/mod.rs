@@ -93,7 +93,6 @@ enum Due {
     OkResend(LegId),
     Decision(LegId),
     Sweep,
-    PlaceEnd(u64),
     TrunkRegister(Box<(TrunkKey, u64)>),
 }
 
@@ -203,7 +202,7 @@ impl Endpoint {
 
     /// When to call `handle_timeout`.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next_deadline()
+        [self.timers.next_deadline(), self.registrar.next_expiry()].into_iter().flatten().min()
     }
 
     /// Whether nothing is left that a shutdown waits for.
@@ -220,7 +219,7 @@ impl Endpoint {
             legs: self.legs.len() as u64,
             server_transactions: self.servers.len() as u64,
             client_transactions: self.clients.len() as u64,
-            timers: self.timers.len() as u64,
+            timers: (self.timers.len() + self.registrar.expiries()) as u64,
             devices_online: devices as u64,
             bindings: bindings as u64,
             trunks: trunks as u64,

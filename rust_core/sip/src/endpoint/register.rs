@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::requests::Refusal;
-use super::{Account, Due, Endpoint, Event, Flow, RestoredBinding, Why};
+use super::requests::{Refusal, retry_after};
+use super::{Account, Endpoint, Event, Flow, RestoredBinding, Why};
 use crate::accounts::Accounts;
 use crate::dialog;
 use crate::registrar::{Asked, Change, Place, Wish};
@@ -13,6 +13,10 @@ use crate::wire::{Address, HeaderName, Request, Scheme, display_text};
 impl Endpoint {
     pub(super) fn on_register(&mut self, now: Instant, flow: Flow, reply: Flow, request: &Request) {
         let Some(account) = self.authenticate(now, flow, reply, request, 401) else { return };
+        if !self.registrar.may_register(now, &account) {
+            self.counters.shed_others += 1;
+            return self.refuse(reply, request, 503, "", &[retry_after()]);
+        }
         let asked = asked(flow, request);
         let outcome = self.wishes(request, &account).map(|wishes| match wishes {
             Wishes::Nowhere => self.registrar.clear(&account, &asked),
@@ -32,7 +36,6 @@ impl Endpoint {
             }
         };
         self.counters.registers += 1;
-        self.arm_places();
         let places = self.places_for_response(now, request, &account);
         self.answer_once(now, reply, request, 200, "", &places);
         if let Some(why) = why {
@@ -95,12 +98,6 @@ impl Endpoint {
         extra
     }
 
-    fn arm_places(&mut self) {
-        while let Some((place, at)) = self.registrar.poll_unarmed() {
-            self.timers.set(at, Due::PlaceEnd(place));
-        }
-    }
-
     pub(super) fn tell_registration(&mut self, now: Instant, account: &Account, why: Why) {
         let bindings = self.registrar.bindings(now, account);
         self.tell(
@@ -128,7 +125,6 @@ impl Endpoint {
                 continue;
             };
             let Some(flow) = self.flow_to(binding.transport, binding.source) else { continue };
-            let expires_at = now + binding.expires_in;
             self.registrar.restore(
                 &account,
                 Place {
@@ -136,8 +132,7 @@ impl Endpoint {
                     contact: binding.contact,
                     flow,
                     user_agent: binding.user_agent,
-                    expires_at,
-                    armed_at: expires_at,
+                    expires_at: now + binding.expires_in,
                     call_id: binding.call_id,
                     cseq: binding.cseq,
                     path: binding.path,
@@ -148,7 +143,6 @@ impl Endpoint {
                 told.push(account);
             }
         }
-        self.arm_places();
         for account in told {
             self.tell_registration(now, &account, Why::Registered);
         }

@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::config::T2;
 use super::{Due, EndedBy, Endpoint, LegId, Why};
 use crate::leg::LegState;
-use crate::registrar::Expiry;
 use crate::transaction::Owner;
 
 impl Endpoint {
@@ -20,9 +19,11 @@ impl Endpoint {
                 Due::OkResend(leg) => self.ok_resend(now, leg),
                 Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),
-                Due::PlaceEnd(place) => self.place_end(now, place),
                 Due::TrunkRegister(due) => self.trunk_register_due(now, &due.0, due.1),
             }
+        }
+        while let Some(account) = self.registrar.expire(now) {
+            self.tell_registration(now, &account, Why::Expired);
         }
     }
 
@@ -75,14 +76,6 @@ impl Endpoint {
             Owner::Refresh(id, _) => self.hang_up(now, id, 408, why, EndedBy::Timeout),
             Owner::Registration(key) => self.on_registration_failed(now, &key, status, why),
             Owner::Bye(_) | Owner::Nobody => {}
-        }
-    }
-
-    fn place_end(&mut self, now: Instant, place: u64) {
-        match self.registrar.expire(now, place) {
-            Expiry::Over(account) => self.tell_registration(now, &account, Why::Expired),
-            Expiry::At(later) => self.timers.set(later, Due::PlaceEnd(place)),
-            Expiry::Unknown => {}
         }
     }
 }

@@ -82,13 +82,34 @@ fn a_registration_that_is_not_refreshed_expires_on_time() {
 }
 
 #[test]
-fn a_refresh_costs_no_timer() {
+fn neither_refreshes_nor_ever_new_contacts_leave_anything_behind() {
     let (mut desk, mut phone) = (Desk::new(), Phone::new());
-    for _ in 0..50 {
-        phone.register(&mut desk, PHONE, CONTACT);
+    for i in 0..50 {
+        phone.register(&mut desk, PHONE, &format!("Contact: <sip:anna@10.0.0.{}>\r\n", i % 40));
         desk.pass_s(60);
     }
-    assert_eq!(desk.endpoint.counters().timers, 1);
+    assert_eq!((desk.endpoint.counters().timers, desk.endpoint.counters().bindings), (3, 3));
+    desk.assert_empty_after(3_600);
+}
+
+#[test]
+fn who_registers_without_end_is_asked_to_wait_and_keeps_nobody_else_from_it() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let both = vec![account("anna", "pw"), account("boris", "pw")];
+    desk.command(Command::SetAccounts(accounts(both)));
+    let statuses: Vec<u16> =
+        (0..40).map(|_| phone.register(&mut desk, PHONE, CONTACT).status).collect();
+    assert_eq!((&statuses[..30], &statuses[30..]), (&[200; 30][..], &[503; 10][..]));
+    assert_eq!(desk.endpoint.counters().server_transactions, 30);
+    let refused = phone.register(&mut desk, PHONE, CONTACT);
+    assert!(refused.headers.line(&HeaderName::RetryAfter).is_some());
+    let mut other = Phone::new();
+    let first = other.message("boris", "").replace("Call-ID: r1", "Call-ID: r2");
+    let challenge = desk.ask(PHONE, first.clone());
+    let second = authorized(&first, &challenge, &credentials("boris", REALM, "pw"), 2);
+    assert_eq!(desk.ask(PHONE, second.replace("z9hG4bK", "z9hG4bKb")).status, 200);
+    desk.pass_s(2);
+    assert_eq!(phone.register(&mut desk, PHONE, CONTACT).status, 200);
 }
 
 #[test]

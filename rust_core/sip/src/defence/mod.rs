@@ -1,0 +1,5 @@
+//! What somebody may cost us.
+
+mod bucket;
+
+pub(crate) use bucket::{Bucket, Rate};
