@@ -56,8 +56,8 @@ class Presence:
             self.journal.write(company, DeviceUnregistered(device, news.why))
             return
         self._places[key] = now
-        for new in news.registrations:
-            if _place(new) not in before:
+        for place, new in {_place(one): one for one in news.registrations}.items():
+            if place not in before:
                 entry = DeviceRegistered(device, new.source, new.transport, new.user_agent)
                 self.journal.write(company, entry)
 
@@ -84,4 +84,6 @@ def _places(registrations: "list[Registration] | tuple[Registration, ...]") -> f
 
 
 def _place(registration: Registration) -> str:
-    return f"{registration.transport} {registration.source} {registration.contact}"
+    """What is told of it. A new port or contact is none: phones change them with each connection."""
+    address = registration.source.rpartition(":")[0]
+    return f"{registration.transport} {address} {registration.user_agent}"

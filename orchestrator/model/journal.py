@@ -157,7 +157,7 @@ class CallEnded:
 
 @frozen
 class DeviceRegistered:
-    """A device came online, or moved. Refreshes are not news."""
+    """A device came online, or moved to another address, transport or phone. Refreshes and new ports are not news."""
 
     device: DeviceId
     source: str

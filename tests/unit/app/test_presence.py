@@ -69,6 +69,18 @@ def test_only_what_is_new_is_told(tmp_path: Path, written: Written) -> None:
     database.close()
 
 
+def test_ever_new_ports_and_contacts_of_one_phone_are_told_once(tmp_path: Path, written: Written) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/t.db")
+    presence = Presence(Bindings(database), written, Midnight())
+    for port in range(1024, 1124):
+        presence.handle_registered(news(at(f"192.0.2.1:{port}"), at(f"192.0.2.1:{port + 1}")))
+    presence.handle_registered(news(evolve(at("192.0.2.1:5060"), user_agent="Other")))
+    told = [entry.user_agent for entry in written.entries if isinstance(entry, DeviceRegistered)]
+    assert told == ["Phone", "Other"] and len(written.entries) == 2
+    assert len(presence.registrations(DEMO)) == 1
+    database.close()
+
+
 async def test_a_restart_is_no_news_but_what_expired_meanwhile_is(tmp_path: Path, written: Written) -> None:
     database = open_database(f"sqlite:///{tmp_path}/t.db")
     bindings = Bindings(database)
