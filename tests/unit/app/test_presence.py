@@ -76,7 +76,8 @@ def test_ever_new_ports_and_contacts_of_one_phone_are_told_once(tmp_path: Path, 
         presence.handle_registered(news(at(f"192.0.2.1:{port}"), at(f"192.0.2.1:{port + 1}")))
     presence.handle_registered(news(evolve(at("192.0.2.1:5060"), user_agent="Other")))
     told = [entry.user_agent for entry in written.entries if isinstance(entry, DeviceRegistered)]
-    assert told == ["Phone", "Other"] and len(written.entries) == 2
+    assert told == ["Phone", "Other"]
+    assert len(written.entries) == 2
     assert len(presence.registrations(DEMO)) == 1
     database.close()
 
