@@ -113,7 +113,7 @@ class Journal(Protocol):
         """Append. Durable within 10 ms; told to others only then."""
 
     async def durable(self) -> None:
-        """Wait until all that was written before is durable."""
+        """Wait until all that was written before is durable; a few seconds at most while the disk fails."""
 
 
 class Clock(Protocol):

@@ -98,6 +98,7 @@ async def test_a_full_disk_stops_new_calls_and_loses_nothing(tmp_path: Path) -> 
     assert lines[0] == "ready"
     assert "well" in lines
     assert any(line.startswith("fault ") for line in lines)
+    assert "the disk was well again" not in lines
     answered = [line.removeprefix("answered ") for line in lines if line.startswith("answered ")]
     async with open_exchange(settings_for(tmp_path)) as exchange:
         # The calls that the child left open are closed at the start; both views are read after that.

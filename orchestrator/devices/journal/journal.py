@@ -2,8 +2,9 @@
 
 ```
 write ──► pending ──► batch ──► thread: BEGIN … COMMIT ──► folds ──► followers ──► durable() returns
-            ▲                        │ fails: full disk, I/O
-            └── grows meanwhile ◄────┘ the same batch is tried again; no new calls are accepted
+            ▲                        │ fails or hangs: full disk, I/O
+            └── grows meanwhile ◄────┘ the same batch is tried again; no new calls are accepted,
+                                       and those that go on wait for the disk no longer
 ```
 """
 
@@ -43,6 +44,8 @@ class SqlJournal:
     """Times that a fault of ours in a fold lost a record to it."""
     spool: int = 250_000
     """Entries that may wait; above it only arrivals, answers and ends of calls are taken."""
+    patience_s: float = 2.0
+    """How long `durable` waits for a disk that fails; then it is told, and calls go on from memory."""
     _seqs: dict[CompanyId, int] = field(factory=dict)
     _told: dict[CompanyId, int] = field(factory=dict)
     _pending: list[Record] = field(factory=list)
@@ -50,6 +53,9 @@ class SqlJournal:
     _asked: trio.Event = field(factory=trio.Event)
     _pending_durable: trio.Event = field(factory=trio.Event)
     _committing_durable: trio.Event | None = None
+    _committing: int = 0
+    _failing_since_s: float = math.inf
+    """On trio's clock; infinite while all is well."""
     _ending: bool = False
 
     @property
@@ -69,14 +75,20 @@ class SqlJournal:
             (self._news if len(self._pending) == 1 else self._asked).set()
 
     async def durable(self) -> None:
-        """Wait until all that was written before is durable. While the disk is full it waits."""
+        """Wait until all that was written before is durable, or the disk has failed for `patience_s`.
+
+        Then the entries wait for the disk, and whoever waited goes on: nobody hangs on it with a call in his hand.
+        """
         if self._pending:
             self._asked.set()
-            await self._pending_durable.wait()
-        elif self._committing_durable is not None:
-            await self._committing_durable.wait()
-        else:
+        durable = self._pending_durable if self._pending else self._committing_durable
+        if durable is None:
             await trio.lowlevel.checkpoint()
+            return
+        with trio.move_on_at(min(trio.current_time(), self._failing_since_s) + self.patience_s):
+            await durable.wait()
+        if self.fault is None and not durable.is_set():
+            self._failed(f"the disk has written nothing for {self.patience_s:g} s", self.patience_s)
 
     def last_seq(self, company: CompanyId) -> int:
         """The newest entry that was told; 0 if there is none."""
@@ -84,7 +96,7 @@ class SqlJournal:
 
     def waiting(self) -> int:
         """Entries that are not durable yet."""
-        return len(self._pending)
+        return len(self._pending) + self._committing
 
     async def _run(self) -> None:
         committed_s = -math.inf
@@ -101,12 +113,12 @@ class SqlJournal:
         records, self._pending = self._pending, []
         durable, self._pending_durable = self._pending_durable, trio.Event()
         self._news, self._asked = trio.Event(), trio.Event()
-        self._committing_durable = durable
+        self._committing_durable, self._committing = durable, len(records)
         batch = Batch(records, to_us(self.clock.now()))
         while not await self._tried(batch):
             await trio.sleep(_RETRY_S)
             batch.now_us = to_us(self.clock.now())
-        self._committing_durable = None
+        self._committing_durable, self._committing = None, 0
         for record in records:
             self._tell(record)
         durable.set()
@@ -117,14 +129,18 @@ class SqlJournal:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as error:
-            if self.fault is None:
-                _LOG.error("journal_fault", why=str(error), waiting=len(batch.records))
-            self.fault = str(error)
+            self._failed(str(error))
             return False
         if self.fault is not None:
-            _LOG.warning("journal_recovered", waiting=len(self._pending), lost=self.lost)
-            self.fault = None
+            _LOG.warning("journal_recovered", waiting=self.waiting(), lost=self.lost)
+            self.fault, self._failing_since_s = None, math.inf
         return True
+
+    def _failed(self, why: str, since_s: float = 0.0) -> None:
+        if self.fault is None:
+            _LOG.error("journal_fault", why=why, waiting=self.waiting())
+            self._failing_since_s = trio.current_time() - since_s
+        self.fault = why
 
     def _tell(self, record: Record) -> None:
         self._told[record.company] = record.seq

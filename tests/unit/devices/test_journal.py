@@ -23,7 +23,7 @@ DEMO, OTHER = CompanyId("demo"), CompanyId("other")
 
 
 @asynccontextmanager
-async def journal_on(database: Database, **options: int) -> AsyncIterator[SqlJournal]:
+async def journal_on(database: Database, **options: float) -> AsyncIterator[SqlJournal]:
     ends = await database.read(ends_of_journals)
     writer = Writer(database.raw(), database.writing)
     async with open_journal(SystemClock(), writer, {c: last for c, (_, last) in ends.items()}) as journal:
@@ -168,6 +168,28 @@ async def test_while_the_disk_is_full_entries_wait_and_calls_are_refused(databas
     with sqlite3.connect(database.path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
+
+
+async def test_a_disk_that_hangs_holds_calls_up_for_a_moment_only(database: Database) -> None:
+    async with journal_on(database, patience_s=0.2) as journal:
+        with database.writing:
+            journal.write(DEMO, gone(1))
+            began_s = trio.current_time()
+            await journal.durable()
+            assert 0.2 <= trio.current_time() - began_s < 1
+            assert not journal.accepting
+            assert "nothing" in (journal.fault or "")
+            assert journal.waiting() == 1
+            journal.write(DEMO, gone(2))
+            began_s = trio.current_time()
+            await journal.durable()
+            assert trio.current_time() - began_s < 0.1
+        with trio.fail_after(5):
+            while journal.fault:  # noqa: ASYNC110 - nobody tells of it
+                await trio.sleep(0.002)
+        await journal.durable()
+        assert (journal.waiting(), journal.accepting) == (0, True)
+    assert [record.entry for record in await entries(database)] == [gone(1), gone(2)]
 
 
 async def test_above_the_spool_only_calls_are_remembered_and_numbers_have_no_gap(database: Database) -> None:
