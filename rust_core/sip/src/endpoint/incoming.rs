@@ -111,12 +111,13 @@ pub(super) fn incoming(
     };
     let address = identity.as_deref().and_then(Address::parse);
     let number = address.as_ref().and_then(|a| a.parsed_uri()?.user()).unwrap_or_default();
-    let number = match sender {
-        // A device is who it has proved to be; its From may only ask not to be named.
-        Sender::Device(account) if number != ANONYMOUS => account.username.clone(),
-        _ => number,
-    };
     let name = address.as_ref().map(Address::display_name).unwrap_or_default();
+    let (number, name) = match sender {
+        _ if is_private(request) => (ANONYMOUS.to_owned(), String::new()),
+        // A device is who it has proved to be; its From may only ask not to be named.
+        Sender::Device(account) if number != ANONYMOUS => (account.username.clone(), name),
+        _ => (number, name),
+    };
     let called = called(request, sender);
     Incoming {
         leg,
@@ -128,6 +129,17 @@ pub(super) fn incoming(
         call_id: lossy(request, &HeaderName::CallId),
         codecs: offered(offer).iter().map(|codec| codec.name.clone()).collect(),
     }
+}
+
+/// Whether the caller hides who they are (RFC 3323 §4.2, RFC 3325 §9.3). A carrier still asserts the number, for hosts
+/// that it trusts not to pass it on; phones, records and events are no such hosts.
+fn is_private(request: &Request) -> bool {
+    let privacy = HeaderName::Other("privacy".to_owned());
+    let hides = |word: &str| ["id", "user", "header"].iter().any(|w| word.eq_ignore_ascii_case(w));
+    request
+        .headers
+        .lines(&privacy)
+        .any(|line| String::from_utf8_lossy(line).split([';', ',']).any(|word| hides(word.trim())))
 }
 
 /// Whom they call. A carrier that we registered with puts our Contact into the Request-URI (RFC 3261 §16.5); the

@@ -257,6 +257,23 @@ fn an_asserted_identity_is_believed_of_trunks() {
 }
 
 #[test]
+fn who_hides_the_number_is_anonymous() {
+    let asserted = "P-Asserted-Identity: \"Real\" <tel:+7-495-000>\r\n";
+    let anonymous = CallerId { number: "anonymous".into(), name: String::new() };
+    let real = CallerId { number: "+7495000".into(), name: "Real".into() };
+    let hiding = ["id", "user; ID ;critical", "header"].map(|privacy| (privacy, true));
+    let showing = ["none", "session", ""].map(|privacy| (privacy, false));
+    for (privacy, is_hidden) in hiding.into_iter().chain(showing) {
+        let mut desk = Desk::new();
+        let extra = format!("{asserted}Privacy: {privacy}\r\n");
+        let invite = desk.next_caller().invite_with(&extra, SDP);
+        desk.hear(CARRIER, invite);
+        let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
+        assert_eq!(incoming.caller, if is_hidden { anonymous.clone() } else { real.clone() });
+    }
+}
+
+#[test]
 fn a_call_to_our_contact_names_its_number_elsewhere() {
     let number = "sip:+74951234501@192.0.2.1 SIP/2.0";
     let called_with = |uri: &str, extra: &str, trunk: Trunk| {
