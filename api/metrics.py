@@ -74,7 +74,7 @@ def _calls(exchange: Exchange, only: CompanyId | None) -> Iterator[Metric]:
 def _health(exchange: Exchange) -> Iterator[Metric]:
     health = exchange.health()
     ok = GaugeMetricFamily("tandem_healthy", "1 if the part works", labels=["part"])
-    for part in ("engine", "journal", "store"):
+    for part in ("engine", "journal", "store", "folds"):
         ok.add_metric([part], int(getattr(health, part).ok))
     yield ok
     yield GaugeMetricFamily(

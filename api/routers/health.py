@@ -10,12 +10,13 @@ router = APIRouter(tags=["operations"])
 
 
 class HealthOut(Out):
-    """What works. Answered with 503 when something does not."""
+    """What works. Answered with 503 when calls are not served; figures that are behind only degrade."""
 
     status: str
     engine: bool
     journal: bool
     store: bool
+    folds: bool
 
 
 @router.get(
@@ -26,5 +27,6 @@ async def show(request: Request) -> Response:
     exchange: Exchange = request.app.state.exchange
     health = exchange.health()
     parts = {"engine": health.engine.ok, "journal": health.journal.ok, "store": health.store.ok}
-    well = all(parts.values())
-    return JSONResponse({"status": "ok" if well else "degraded", **parts}, 200 if well else 503)
+    status = "ok" if all(parts.values()) and health.folds.ok else "degraded"
+    body = {"status": status, **parts, "folds": health.folds.ok}
+    return JSONResponse(body, 200 if all(parts.values()) else 503)

@@ -55,6 +55,8 @@ class Health:
     engine: Part
     journal: Part
     store: Part
+    folds: Part
+    """Call records, live calls, figures, commands: whether a fault of ours has cost one of them an entry."""
 
 
 @define(eq=False)
@@ -260,11 +262,12 @@ class Exchange:
     def health(self) -> Health:
         """Whether the exchange works."""
         panics = self.switch.engine.counters().get("thread_panics", 0)
-        database, fault = self.store.database, self.journal.fault
+        database, fault, behind = self.store.database, self.journal.fault, self.journal.folds.fault()
         return Health(
             Part(panics == 0, f"{panics} faults in its threads" if panics else ""),
             Part(fault is None, fault or ""),
             Part(database.fault is None, database.fault or ""),
+            Part(not behind, behind),
         )
 
     def engine_counters(self) -> dict[str, int]:
@@ -275,7 +278,7 @@ class Exchange:
             "engine_events_faulty": self.switch.faults,
             "journal_waiting": self.journal.waiting(),
             "journal_lost": self.journal.lost,
-            "folds_crashed": self.journal.crashed,
+            "folds_crashed": self.journal.folds.behind.total(),
             "subscribers_slow": self.journal.followers.slow,
         }
 

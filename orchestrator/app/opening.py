@@ -85,7 +85,7 @@ async def _journal(database: Database, past: _Past) -> AsyncIterator[SqlJournal]
     writer = Writer(database.raw(), database.writing)
     for call in past.open_calls:
         for record in call:
-            writer.calls.apply(record)
+            writer.folds.guard("call_records", writer.calls.apply, record)
     newest = {company: last for company, (_, last) in past.ends.items()}
     async with open_journal(SystemClock(), writer, newest) as journal:
         yield journal
@@ -103,8 +103,8 @@ async def _exchange(
     for id, state in companies.states.items():
         projections.open(id, state.configuration.company.time_zone)
     now = clock.now()
-    await database.read(lambda connection: projections.rebuild(connection, now))
-    journal.folds.append(projections.apply)
+    await database.read(lambda connection: projections.rebuild(connection, now, journal.folds))
+    journal.folds.named.update(projections.named())
     _close_what_was_open(journal, past, projections)
     keys = Keys(database, clock, rng)
     await keys.load()

@@ -1,12 +1,13 @@
 """The folds of every company's journal, and how they are brought up to date at start."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from attrs import define, field
 
+from orchestrator.devices.journal.folds import Folds
 from orchestrator.devices.store.history import replay
 from orchestrator.model.identifiers import CompanyId
 from orchestrator.model.journal import (
@@ -41,13 +42,9 @@ class Projections:
 
     companies: dict[CompanyId, CompanyFolds] = field(factory=dict)
 
-    def apply(self, record: Record) -> None:
-        """Take the next durable record."""
-        folds = self.companies.get(record.company)
-        if folds is not None:
-            folds.board.apply(record)
-            folds.day.apply(record)
-            folds.commands.apply(record)
+    def named(self) -> dict[str, Callable[[Record], None]]:
+        """What takes each durable record, by name."""
+        return {"live_calls": self._board, "figures": self._day, "commands": self._commands}
 
     def open(self, company: CompanyId, time_zone: str) -> None:
         """Begin to fold for a company. A new time zone holds from the company's next day on."""
@@ -57,14 +54,26 @@ class Projections:
         else:
             folds.day.zone = ZoneInfo(time_zone)
 
-    def rebuild(self, connection: sa.Connection, now: datetime) -> None:
+    def rebuild(self, connection: sa.Connection, now: datetime, guarded: Folds) -> None:
         """Fold anew what the journal says of today, and of the commands of the last 24 hours."""
         for company, folds in self.companies.items():
             today = day_of(now, folds.day.zone)[0]
             for record in _lately(connection, company, min(today, now - KEPT - timedelta(hours=1))):
-                folds.commands.apply(record)
+                guarded.guard("commands", self._commands, record)
                 if record.at >= today:
-                    folds.day.apply(record)
+                    guarded.guard("figures", self._day, record)
+
+    def _board(self, record: Record) -> None:
+        if (folds := self.companies.get(record.company)) is not None:
+            folds.board.apply(record)
+
+    def _day(self, record: Record) -> None:
+        if (folds := self.companies.get(record.company)) is not None:
+            folds.day.apply(record)
+
+    def _commands(self, record: Record) -> None:
+        if (folds := self.companies.get(record.company)) is not None:
+            folds.commands.apply(record)
 
 
 def _lately(connection: sa.Connection, company: CompanyId, since: datetime) -> Iterable[Record]:

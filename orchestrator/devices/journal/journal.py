@@ -10,15 +10,17 @@ write ──► pending ──► batch ──► thread: BEGIN … COMMIT ─�
 
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import structlog
 import trio
 from attrs import define, field
 
+from orchestrator.devices.journal.codec import encode
+from orchestrator.devices.journal.folds import Folds
 from orchestrator.devices.journal.subscription import Subscriptions
-from orchestrator.devices.journal.writer import Batch, Writer
+from orchestrator.devices.journal.writer import Batch, Line, Writer
 from orchestrator.devices.store.times import to_us
 from orchestrator.model.identifiers import CompanyId
 from orchestrator.model.journal import CallAnswered, CallArrived, CallEnded, Entry, Record
@@ -33,22 +35,18 @@ class SqlJournal:
 
     clock: Clock
     writer: Writer
-    folds: list[Callable[[Record], None]] = field(factory=list)
-    """Called with each durable record, in order."""
     followers: Subscriptions = field(factory=Subscriptions)
     fault: str | None = None
     """Why nothing can be made durable now; None while all is well."""
     lost: int = 0
     """Entries given up because too many waited. They were never numbered: there is no gap."""
-    crashed: int = 0
-    """Times that a fault of ours in a fold lost a record to it."""
     spool: int = 250_000
     """Entries that may wait; above it only arrivals, answers and ends of calls are taken."""
     patience_s: float = 2.0
     """How long `durable` waits for a disk that fails; then it is told, and calls go on from memory."""
     _seqs: dict[CompanyId, int] = field(factory=dict)
     _told: dict[CompanyId, int] = field(factory=dict)
-    _pending: list[Record] = field(factory=list)
+    _pending: list[Line] = field(factory=list)
     _news: trio.Event = field(factory=trio.Event)
     _asked: trio.Event = field(factory=trio.Event)
     _pending_durable: trio.Event = field(factory=trio.Event)
@@ -63,14 +61,23 @@ class SqlJournal:
         """False while entries cannot be made durable: no new call may begin."""
         return self.fault is None
 
+    @property
+    def folds(self) -> Folds:
+        """What is computed from the entries, the call records included."""
+        return self.writer.folds
+
     def write(self, company: CompanyId, entry: Entry) -> None:
-        """Number and date an entry. Durable within about 10 ms."""
+        """Number and date an entry. Durable within about 10 ms.
+
+        One that cannot be stored raises here, where its call is to blame: nothing was numbered then.
+        """
+        body = encode(entry)
         if len(self._pending) >= self.spool and not isinstance(entry, _NEVER_LOST):
             self.lost += 1
             return
         seq = self._seqs.get(company, 0) + 1
         self._seqs[company] = seq
-        self._pending.append(Record(company, seq, self.clock.now(), entry))
+        self._pending.append((Record(company, seq, self.clock.now(), entry), body))
         if len(self._pending) in (1, _GROUP):
             (self._news if len(self._pending) == 1 else self._asked).set()
 
@@ -110,17 +117,19 @@ class SqlJournal:
             committed_s = trio.current_time()
 
     async def _commit(self) -> None:
-        records, self._pending = self._pending, []
+        lines, self._pending = self._pending, []
         durable, self._pending_durable = self._pending_durable, trio.Event()
         self._news, self._asked = trio.Event(), trio.Event()
-        self._committing_durable, self._committing = durable, len(records)
-        batch = Batch(records, to_us(self.clock.now()))
+        self._committing_durable, self._committing = durable, len(lines)
+        batch = Batch(lines, to_us(self.clock.now()))
         while not await self._tried(batch):
             await trio.sleep(_RETRY_S)
             batch.now_us = to_us(self.clock.now())
         self._committing_durable, self._committing = None, 0
-        for record in records:
-            self._tell(record)
+        for record, _ in lines:
+            self._told[record.company] = record.seq
+            self.folds.tell(record)
+            self.followers.tell(record)
         durable.set()
 
     async def _tried(self, batch: Batch) -> bool:
@@ -141,16 +150,6 @@ class SqlJournal:
             _LOG.error("journal_fault", why=why, waiting=self.waiting())
             self._failing_since_s = trio.current_time() - since_s
         self.fault = why
-
-    def _tell(self, record: Record) -> None:
-        self._told[record.company] = record.seq
-        for fold in self.folds:
-            try:
-                fold(record)
-            except Exception:  # a fold's fault must not stop the journal
-                self.crashed += 1
-                _LOG.exception("fold_crashed", company=record.company, seq=record.seq)
-        self.followers.tell(record)
 
     async def _finish(self) -> None:
         self._ending = True

@@ -16,6 +16,7 @@ import trio
 from attrs import define, field
 
 from orchestrator.devices.journal.codec import encode, kind_of, whole
+from orchestrator.devices.journal.folds import Folds
 from orchestrator.devices.store.times import to_us
 from orchestrator.model.identifiers import CallId
 from orchestrator.model.journal import Record
@@ -24,15 +25,17 @@ from orchestrator.statistics.records import CallRecord, CallRecords
 
 @define(eq=False)
 class Batch:
-    """Records to commit together. The rows are made once, however often the commit is tried."""
+    """Entries to commit together. The rows are made once, however often the commit is tried."""
 
-    records: Sequence[Record]
+    lines: Sequence["Line"]
     now_us: int
     """Stamped as the moment at which the exchange was last alive."""
     rows: "list[list[Row]] | None" = None
     """Of the journal, the call records and their parties."""
 
 
+Line = tuple[Record, bytes]
+"""A record and its entry as JSON."""
 Row = tuple[Any, ...]
 
 
@@ -43,6 +46,7 @@ class Writer:
     connection: sqlite3.Connection
     lock: threading.Lock
     calls: CallRecords = field(factory=CallRecords)
+    folds: Folds = field(factory=Folds)
     _alive_at_us: int = 0
     _jobs: "queue.SimpleQueue[Callable[[], None] | None]" = field(factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
@@ -84,7 +88,7 @@ class Writer:
 
     def _commit(self, batch: Batch) -> None:
         if batch.rows is None:
-            batch.rows = self._rows(batch.records)
+            batch.rows = self._rows(batch.lines)
         entries, calls, parties = batch.rows
         stamped = abs(batch.now_us - self._alive_at_us) >= _ALIVE_EVERY_US
         with self.lock:
@@ -104,23 +108,26 @@ class Writer:
         if stamped:
             self._alive_at_us = batch.now_us
 
-    def _rows(self, records: Sequence[Record]) -> list[list[Row]]:
+    def _rows(self, lines: Sequence[Line]) -> list[list[Row]]:
         entries: list[Row] = []
-        kept: dict[CallId, CallRecord] = {}
-        apply = self.calls.apply
-        for record in records:
+        kept: dict[object, tuple[Row, list[Row]]] = {}
+        for record, body in lines:
             entry = record.entry
             call = getattr(entry, "call", None)
-            entries.append(
-                (record.company, record.seq, to_us(record.at), kind_of(entry), call, encode(entry))
-            )
-            if (changed := apply(record)) is not None:
-                kept[changed.call] = changed
+            entries.append((record.company, record.seq, to_us(record.at), kind_of(entry), call, body))
+            if (rows := self.folds.guard("call_records", self._record, record)) is not None:
+                kept[call] = rows
         return [
             entries,
-            [_record_row(record) for record in kept.values()],
-            [party for record in kept.values() if record.ended_at for party in _party_rows(record)],
+            [record for record, _ in kept.values()],
+            [party for _, parties in kept.values() for party in parties],
         ]
+
+    def _record(self, record: Record) -> tuple[Row, list[Row]] | None:
+        changed = self.calls.apply(record)
+        if changed is None:
+            return None
+        return _record_row(changed), _party_rows(changed) if changed.ended_at else []
 
 
 def _record_row(record: CallRecord) -> Row:

@@ -49,6 +49,7 @@ class FakeExchange:
         self.journals: dict[CompanyId, _Journal] = {}
         self.registered: list[Any] = []
         self.oldest = 1
+        self.state = Health()
         self.loop_lag_s = 0.0
 
     def new_id(self) -> str:
@@ -232,8 +233,8 @@ class FakeExchange:
 
     # operations
 
-    def health(self) -> "_Health":
-        return _Health()
+    def health(self) -> "Health":
+        return self.state
 
     def engine_counters(self) -> dict[str, int]:
         return {"sip_requests_received": 3}
@@ -327,13 +328,14 @@ class _Subscription:
 
 
 @frozen
-class _Part:
+class Part:
     ok: bool = True
     why: str = ""
 
 
 @frozen
-class _Health:
-    engine: _Part = _Part()
-    journal: _Part = _Part()
-    store: _Part = _Part()
+class Health:
+    engine: Part = Part()
+    journal: Part = Part()
+    store: Part = Part()
+    folds: Part = Part()

@@ -6,6 +6,7 @@ from contextlib import suppress
 import httpx
 import pytest
 import trio
+from attrs import evolve
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from api.problems import CODES, Problem
 from orchestrator.model.access import SCOPES
 from orchestrator.model.identifiers import CompanyId
 from tests.unit.api.conftest import DEMO, company
-from tests.unit.api.fake_exchange import FakeExchange
+from tests.unit.api.fake_exchange import FakeExchange, Part
 
 CALL = {"caller": "anna", "to": "102"}
 
@@ -322,7 +323,22 @@ async def test_yaml_is_taken_too(client: httpx.AsyncClient) -> None:
 async def test_health_is_open_and_small(client: httpx.AsyncClient) -> None:
     del client.headers["Authorization"]
     response = await client.get("/api/v1/health")
-    assert response.json() == {"status": "ok", "engine": True, "journal": True, "store": True}
+    well = {"status": "ok", "engine": True, "journal": True, "store": True, "folds": True}
+    assert response.json() == well
+
+
+async def test_figures_that_are_behind_degrade_health_and_take_no_calls_away(
+    client: httpx.AsyncClient, fake: FakeExchange
+) -> None:
+    fake.state = evolve(fake.state, folds=Part(False, "figures lost 1 of its entries"))
+    response = await client.get("/api/v1/health")
+    assert (response.status_code, response.json()["status"], response.json()["folds"]) == (
+        200,
+        "degraded",
+        False,
+    )
+    fake.state = evolve(fake.state, journal=Part(False, "disk full"))
+    assert (await client.get("/api/v1/health")).status_code == 503
 
 
 async def test_metrics_of_a_company_tell_of_no_other(client: httpx.AsyncClient, fake: FakeExchange) -> None:

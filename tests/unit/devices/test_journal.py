@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 import sqlalchemy as sa
 import trio
+from structlog.testing import capture_logs
 
 from orchestrator.devices.clock import SystemClock
 from orchestrator.devices.journal.journal import SqlJournal, open_journal
@@ -16,7 +17,7 @@ from orchestrator.model.calls import Direction, EndCause, Who
 from orchestrator.model.errors import SlowConsumer, StateConflict
 from orchestrator.model.identifiers import CallId, CompanyId, DeviceId, LegId, PersonId
 from orchestrator.model.journal import CallAnswered, CallArrived, CallEnded, DeviceUnregistered, Record
-from orchestrator.statistics.records import CallRecords
+from orchestrator.statistics.records import CallRecord, CallRecords
 from tests.unit.statistics.stories import day
 
 DEMO, OTHER = CompanyId("demo"), CompanyId("other")
@@ -43,7 +44,7 @@ async def entries(database: Database, company: CompanyId = DEMO) -> list[Record]
 async def test_what_was_written_is_there_in_order_and_numbered_without_a_gap(database: Database) -> None:
     told: list[Record] = []
     async with journal_on(database) as journal:
-        journal.folds.append(told.append)
+        journal.folds.named["told"] = told.append
         for place in range(300):
             journal.write(OTHER if place % 3 == 0 else DEMO, gone(place))
             if place % 50 == 0:
@@ -79,7 +80,7 @@ async def test_nothing_is_told_before_it_is_durable(database: Database) -> None:
 
     seen: list[bool] = []
     async with journal_on(database) as journal:
-        journal.folds.append(lambda record: seen.append((count() or 0) >= record.seq))
+        journal.folds.named["seen"] = lambda record: seen.append((count() or 0) >= record.seq)
         for _ in range(20):
             journal.write(DEMO, gone())
         assert count() == 0
@@ -95,7 +96,7 @@ async def test_call_records_are_the_fold_of_the_journal(database: Database) -> N
             if (changed := fold.apply(record)) is not None:
                 kept[changed.call] = changed
 
-        journal.folds.append(told)
+        journal.folds.named["told"] = told
         for place, record in enumerate(day(1, 60)):
             journal.write(DEMO, record.entry)
             if place % 7 == 0:
@@ -141,7 +142,7 @@ async def test_pages_of_records_meet_without_gap_or_overlap(database: Database) 
 async def test_while_the_disk_is_full_entries_wait_and_calls_are_refused(database: Database) -> None:
     told: list[Record] = []
     async with journal_on(database) as journal:
-        journal.folds.append(told.append)
+        journal.folds.named["told"] = told.append
         journal.write(DEMO, gone())
         await journal.durable()
         limit = _page_limit(journal)
@@ -230,11 +231,44 @@ async def test_a_fold_that_crashes_harms_nobody(database: Database) -> None:
         raise RuntimeError("fold")
 
     async with journal_on(database) as journal:
-        journal.folds += [crash, told.append]
+        journal.folds.named |= {"figures": crash, "other": told.append}
+        journal.write(DEMO, gone())
+        with capture_logs() as logs:
+            await journal.durable()
+        assert len(told) == 1
+        assert journal.folds.fault() == "figures lost 1 of its entries"
+    told_of = [(log["fold"], log["company"], log["seq"], log["entry"]) for log in logs]
+    assert told_of == [("figures", DEMO, 1, "DeviceUnregistered")]
+
+
+async def test_a_call_record_that_crashes_costs_its_own_entry_only(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = CallRecords.apply
+
+    def crash(fold: CallRecords, record: Record) -> CallRecord | None:
+        if getattr(record.entry, "call", None) == "bad":
+            raise RuntimeError("fold")
+        return apply(fold, record)
+
+    monkeypatch.setattr(CallRecords, "apply", crash)
+    async with journal_on(database) as journal:
+        for call in ("bad", "good"):
+            journal.write(DEMO, CallArrived(CallId(call), LegId(1), Direction.INBOUND, Who(), "101"))
+        with capture_logs():
+            await journal.durable()
+        assert (journal.accepting, journal.folds.behind) == (True, {"call_records": 1})
+    assert [record.seq for record in await entries(database)] == [1, 2]
+    assert [r.call for r in await History(database).records(DEMO, before=None, limit=9)] == ["good"]
+
+
+async def test_an_entry_that_cannot_be_stored_is_its_callers_fault(database: Database) -> None:
+    async with journal_on(database) as journal:
+        with pytest.raises(TypeError):
+            journal.write(DEMO, DeviceUnregistered(DeviceId("d"), object()))  # type: ignore[arg-type]  # the fault
         journal.write(DEMO, gone())
         await journal.durable()
-        assert len(told) == 1
-        assert journal.crashed == 1
+    assert [(record.seq, record.entry) for record in await entries(database)] == [(1, gone())]
 
 
 async def test_a_follower_is_told_everything_from_its_beginning_on(database: Database) -> None:
