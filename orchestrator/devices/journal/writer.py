@@ -18,7 +18,6 @@ from attrs import define, field
 from orchestrator.devices.journal.codec import encode, kind_of, whole
 from orchestrator.devices.journal.folds import Folds
 from orchestrator.devices.store.times import to_us
-from orchestrator.model.identifiers import CallId
 from orchestrator.model.journal import Record
 from orchestrator.statistics.records import CallRecord, CallRecords
 
