@@ -74,6 +74,8 @@ class _Acceptor:
         self._config = _config()
         self._by_source: Counter[str] = Counter()
         self._open: set[BoundedStream] = set()
+        self._is_short = False
+        """The host was short of something when a connection was accepted last; told once."""
 
     async def run(self, listening: socket.socket) -> None:
         """Accept until cancelled. Owns `listening`."""
@@ -94,12 +96,17 @@ class _Acceptor:
     async def _accept(self, listener: anyio.abc.SocketListener) -> BoundedStream | None:
         try:
             accepted: anyio.abc.SocketStream = await listener.accept()
-        except OSError as error:
-            if error.errno not in _WORTH_WAITING:
+        except (OSError, anyio.BrokenResourceError) as error:
+            shortage = error.__cause__ if isinstance(error, anyio.BrokenResourceError) else error
+            if not isinstance(shortage, OSError) or shortage.errno not in _WORTH_WAITING:
                 raise
+            if not self._is_short:
+                _log.warning("new http connections wait", reason=shortage.strerror)
+            self._is_short = True
             self._counters.accept_failures += 1
             await trio.sleep(ACCEPT_PAUSE_S)
             return None
+        self._is_short = False
         stream = BoundedStream(accepted)
         if (
             len(self._open) >= MAX_CONNECTIONS

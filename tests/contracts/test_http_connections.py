@@ -1,8 +1,10 @@
 """What a broken or hostile client sends ends its own connection; everybody else is served on."""
 
+import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import pytest
 import trio
@@ -167,6 +169,53 @@ async def test_connections_are_limited_per_source(app: FastAPI) -> None:
                 await stream.aclose()
             await gone(counters)
             assert await healthy(port)
+
+
+@contextmanager
+def no_file_left() -> Iterator[None]:
+    """Within, this process can open nothing more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+    filling = []
+    try:
+        with suppress(OSError):
+            while True:
+                filling.append(os.dup(0))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in filling:
+            os.close(fd)
+
+
+async def is_served(stream: trio.SocketStream) -> bool:
+    """Whether a connection that stays is answered."""
+    await stream.send_all(b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"}"):
+        if not (part := await stream.receive_some()):
+            return False
+        answer += part
+    return answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_who_is_connected_stays_so_while_no_more_can_be_accepted(app: FastAPI) -> None:
+    with setting(server, KEEP_ALIVE_S=5), trio.fail_after(5):
+        async with (
+            served(app) as (port, counters),
+            await trio.open_tcp_stream("127.0.0.1", port) as connected,
+        ):
+            assert await is_served(connected)
+            with socket.socket() as late:
+                with no_file_left():
+                    late.connect(("127.0.0.1", port))
+                    while not counters.accept_failures:  # noqa: ASYNC110  # a counter has no event
+                        await trio.sleep(0.01)
+                assert await is_served(connected)
+                async with trio.SocketStream(trio.socket.from_stdlib_socket(late)) as waiting:
+                    assert await is_served(waiting)
+            assert counters.server_restarts == 0
 
 
 async def test_a_busy_port_is_told_by_its_address(app: FastAPI) -> None:
