@@ -25,7 +25,7 @@ IfNoneMatch = Annotated[str | None, Header(max_length=100, description="`*` to m
 
 def page(access: Access, kind: Kind, cursor: str | None, limit: int) -> Response:
     """One page, by id."""
-    after = decode_cursor(cursor)[0] if cursor else None
+    after = decode_cursor(cursor)[0] if cursor is not None else None
     found = access.exchange.documents(access.company, kind, after=after, limit=limit + 1)
     following = encode_cursor(found[limit - 1].id) if len(found) > limit else None
     items = [_shown(document) for document in found[:limit]]
@@ -85,22 +85,27 @@ def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = 
     )
 
 
-def encode_cursor(*place: str | int) -> str:
+def encode_cursor(*place: str) -> str:
     """An opaque place in a list."""
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> tuple[Any, ...]:
-    """The place behind a cursor. Raises a `Problem` if it is none of ours."""
+def decode_cursor(cursor: str, parts: int = 1) -> tuple[str, ...]:
+    """The place of so many parts behind a cursor. Raises `bad_cursor` if it is none of ours."""
     try:
         place = msgspec.json.decode(
-            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list[str | int]
+            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[str, ...]
         )
     except (msgspec.DecodeError, binascii.Error, ValueError) as error:
-        raise Problem("invalid_input", "the cursor cannot be read") from error
-    if not place:
-        raise Problem("invalid_input", "the cursor cannot be read")
-    return tuple(place)
+        raise bad_cursor() from error
+    if len(place) != parts:
+        raise bad_cursor()
+    return place
+
+
+def bad_cursor() -> Problem:
+    """What a client hears whose cursor did not come from this list."""
+    return Problem("bad_request", "this `cursor` is none of this list; leave it out to get the first page")
 
 
 _TAG: Final = re.compile(r'"([0-9]{1,9})"')

@@ -103,7 +103,7 @@ async def list_calls(
         calls = [c for c in calls if c.number == number]
     total = len(calls)
     if cursor is not None:
-        before = str(decode_cursor(cursor)[0])
+        before = decode_cursor(cursor)[0]
         calls = [c for c in calls if c.call < before]
     following = encode_cursor(calls[limit - 1].call) if len(calls) > limit else None
     seq = access.exchange.last_seq(company)

@@ -35,7 +35,7 @@ async def list_companies(access: DirectoryRead, cursor: Cursor = None, limit: Li
     own = access.principal.company
     found = sorted((c for c in access.exchange.companies() if own in (None, c.id)), key=lambda c: c.id)
     if cursor is not None:
-        after = str(decode_cursor(cursor)[0])
+        after = decode_cursor(cursor)[0]
         found = [c for c in found if c.id > after]
     following = encode_cursor(found[limit - 1].id) if len(found) > limit else None
     return {"items": found[:limit], "next_cursor": following}

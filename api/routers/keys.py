@@ -61,7 +61,7 @@ async def list_keys(access: Admin, cursor: Cursor = None, limit: Limit = 50) -> 
     """The company's keys; all of them for the operator."""
     found = sorted(await _visible(access), key=lambda k: k.id)
     if cursor is not None:
-        after = str(decode_cursor(cursor)[0])
+        after = decode_cursor(cursor)[0]
         found = [k for k in found if k.id > after]
     following = encode_cursor(found[limit - 1].id) if len(found) > limit else None
     return {"items": [_shown(k) for k in found[:limit]], "next_cursor": following}

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
-from api.directory import decode_cursor, encode_cursor
+from api.directory import bad_cursor, decode_cursor, encode_cursor
 from api.problems import Problem
 from api.schemas import Cursor, IdPath, LegOut, Limit, Out, Page, WhoOut
 from api.security import RecordsRead
@@ -77,8 +77,11 @@ async def show(access: RecordsRead, call: IdPath) -> object:
 def _place(cursor: str | None) -> tuple[datetime, CallId] | None:
     if cursor is None:
         return None
+    at, call = decode_cursor(cursor, 2)
     try:
-        at, call = decode_cursor(cursor)
-        return datetime.fromisoformat(str(at)), CallId(str(call))
+        started_at = datetime.fromisoformat(at)
     except ValueError as error:
-        raise Problem("invalid_input", "the cursor cannot be read") from error
+        raise bad_cursor() from error
+    if started_at.tzinfo is None:
+        raise bad_cursor()
+    return started_at, CallId(call)

@@ -37,7 +37,7 @@ async def list_registrations(access: DirectoryRead, cursor: Cursor = None, limit
     found = sorted(access.exchange.registrations(company), key=lambda r: (r.device, r.contact))
     total = len(found)
     if cursor is not None:
-        after = tuple(str(part) for part in decode_cursor(cursor))
+        after = decode_cursor(cursor, 2)
         found = [r for r in found if (r.device, r.contact) > after]
     last = found[limit - 1] if len(found) > limit else None
     directory = access.exchange.directory(company)
