@@ -83,15 +83,17 @@ impl Endpoint {
         self.legs.len() >= self.config.max_legs
     }
 
-    /// The caller no longer wants to (RFC 3261 §9.2).
+    /// The caller no longer wants to (RFC 3261 §9.2). A CANCEL comes from the hop that sent the INVITE: whoever else
+    /// has guessed its branch ends nobody's call.
     pub(super) fn on_cancel(&mut self, now: Instant, reply: Flow, cancel: &Request) {
         let mut invite = cancel.clone();
         invite.method = Method::Invite;
         let server = crate::transaction::server_key(&invite)
             .and_then(|key| self.server_keys.get(&key).copied());
-        let Some(leg) =
-            server.and_then(|id| self.servers.get(&id)).map(|transaction| transaction.leg)
-        else {
+        let transaction = server
+            .and_then(|id| self.servers.get(&id))
+            .filter(|transaction| transaction.flow.peer.ip() == reply.peer.ip());
+        let Some(leg) = transaction.map(|transaction| transaction.leg) else {
             return self.refuse(reply, cancel, 481, "", &[]);
         };
         self.answer_once(now, reply, cancel, 200, "", &[]);

@@ -105,6 +105,18 @@ fn a_cancel_of_nothing_is_refused() {
 }
 
 #[test]
+fn a_cancel_from_elsewhere_ends_nothing_over_datagrams_or_streams() {
+    let mut desk = Desk::new();
+    let (_, caller) = desk.called();
+    let cancel = caller.request("CANCEL", "");
+    assert_eq!(desk.ask("203.0.113.66:5060", cancel.clone()).status, 481);
+    desk.hear_tcp(7, "203.0.113.66:40000", cancel.clone());
+    assert_eq!((desk.statuses(), desk.events()), (vec![481], vec![]));
+    desk.hear(CARRIER, cancel);
+    assert_eq!(desk.one_end(), (487, EndedBy::Peer));
+}
+
+#[test]
 fn hanging_up_before_the_ack_waits_for_it() {
     let mut desk = Desk::new();
     let (leg, mut caller) = desk.called();
