@@ -39,7 +39,5 @@ pub(crate) const TRANSACTION_LIFE: Duration = Duration::from_secs(32);
 pub(crate) const RING_LIMIT: Duration = Duration::from_secs(180);
 /// Transactions at once of each kind; beyond them requests are refused without state.
 pub(crate) const MAX_TRANSACTIONS: usize = 400_000;
-/// Sources whose malformed messages are counted one by one.
-pub(crate) const MAX_NOTED_SOURCES: usize = 4096;
 /// Retry-After of a 503, seconds.
 pub(crate) const RETRY_AFTER_S: u32 = 5;

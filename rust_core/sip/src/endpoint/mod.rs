@@ -34,7 +34,7 @@ pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
 pub use flow::{Flow, Listener, Transmit, Transport};
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -69,7 +69,6 @@ pub struct Endpoint {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Dated>,
     counters: Counters,
-    malformed_by: HashMap<IpAddr, u64>,
     /// Makes the tags of responses that nothing is kept of.
     tag_key: u64,
     overload: u8,
@@ -119,7 +118,6 @@ impl Endpoint {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
-            malformed_by: HashMap::new(),
             tag_key,
             overload: 0,
             is_sweeping: false,

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::config::{MAX_NOTED_SOURCES, RETRY_AFTER_S};
+use super::config::RETRY_AFTER_S;
 use super::{Endpoint, Flow};
 use crate::wire::{Address, HeaderName, Malformed, Method, Request, Scheme, Uri, Via};
 
@@ -111,12 +111,6 @@ impl Endpoint {
     /// Counts what cannot be read, and answers it if it was a request with an address to answer to.
     pub(super) fn on_malformed(&mut self, flow: Flow, malformed: Malformed) {
         self.counters.malformed += 1;
-        let source = flow.peer.ip();
-        if self.malformed_by.len() >= MAX_NOTED_SOURCES && !self.malformed_by.contains_key(&source)
-        {
-            self.malformed_by.clear();
-        }
-        *self.malformed_by.entry(source).or_default() += 1;
         if let Some(mut request) = malformed.partial {
             request.note_source(flow.peer);
             let warning = format!("399 tandem \"{}\"", malformed.why);
