@@ -250,7 +250,8 @@ proptest! {
             prop_assert!(client.accept_challenge(&lines, &credentials(password)));
             let value = client.authorize("REGISTER", "sip:demo", &credentials(password)).unwrap();
             request.headers.push(HeaderName::Authorization, value);
-            let accepted = Verdict::Accepted { username: user.clone() };
+            let accepted =
+                Verdict::Accepted { username: user.clone(), uri: "sip:demo".to_owned() };
             prop_assert_eq!(verify(&request) == accepted, is_right);
             prop_assert!(verify(&request) != accepted, "played again");
         }

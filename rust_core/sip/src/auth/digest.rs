@@ -92,6 +92,14 @@ impl Fields {
         Some(Self(fields))
     }
 
+    /// Which use of the nonce this is (RFC 7616 §3.4). `None` in the form of RFC 2069, whatever else it says; 0, which
+    /// no use has, if it cannot be read.
+    pub(super) fn count(&self) -> Option<u32> {
+        self.value("qop")?;
+        let count = self.value("nc").and_then(|nc| u32::from_str_radix(nc, 16).ok());
+        Some(count.unwrap_or(0))
+    }
+
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }

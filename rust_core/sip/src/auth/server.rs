@@ -30,6 +30,8 @@ pub enum Verdict {
     Accepted {
         /// The user name of the credentials.
         username: String,
+        /// What they were made for: whoever serves the request compares it with its address (RFC 7616 §3.4.6).
+        uri: String,
     },
     /// Ask (again): values for WWW-Authenticate or Proxy-Authenticate, in order.
     Challenge(Vec<String>),
@@ -81,8 +83,9 @@ impl Challenger {
         let is_right = is_right(&fields, request.method.as_str(), algorithm, secrets);
         let nonce = fields.value("nonce").unwrap_or("");
         let is_fresh = self.is_fresh(now, nonce, source);
-        if is_fresh && is_right && self.count(now, nonce, fields.value("nc")) {
-            return Verdict::Accepted { username: username.to_owned() };
+        if is_fresh && is_right && self.count(now, nonce, fields.count()) {
+            let uri = fields.value("uri").unwrap_or("").to_owned();
+            return Verdict::Accepted { username: username.to_owned(), uri };
         }
         // Stale is said only to who knows the secret; else it would tell that the user exists. It is said too of a
         // nonce of another source or of an earlier run: a phone would otherwise take its password for wrong.
@@ -133,16 +136,12 @@ impl Challenger {
         is_ours && age_s <= NONCE_LIFE.as_secs()
     }
 
-    /// Whether this use of the nonce is a new one; remembers it.
-    fn count(&mut self, now: Instant, nonce: &str, nc: Option<&str>) -> bool {
-        // RFC 2069 has no count: such a nonce serves once.
-        let count = match nc {
-            Some(nc) => match u32::from_str_radix(nc, 16) {
-                Ok(count) if count > 0 => count,
-                _ => return false,
-            },
-            None => 1,
-        };
+    /// Whether this use of the nonce is a new one; remembers it. Without a count (RFC 2069) the response covers none:
+    /// then the nonce must be unused, and has served.
+    fn count(&mut self, now: Instant, nonce: &str, count: Option<u32>) -> bool {
+        if count == Some(0) || count.is_none() && self.used.contains_key(nonce) {
+            return false;
+        }
         while let Some((at, _)) = self.by_age.front() {
             let is_over = now.saturating_duration_since(*at) > NONCE_LIFE + Duration::from_secs(1);
             if !is_over && self.by_age.len() < MAX_USED {
@@ -156,6 +155,10 @@ impl Challenger {
             self.by_age.push_back((now, nonce.to_owned()));
         }
         let used = self.used.entry(nonce.to_owned()).or_default();
+        let Some(count) = count else {
+            *used = Used { highest: u32::MAX, window: u64::MAX };
+            return true;
+        };
         if count > used.highest {
             let shift = count - used.highest;
             used.window = if shift < 64 { used.window << shift | 1 } else { 1 };
@@ -254,6 +257,10 @@ mod tests {
         }
     }
 
+    fn accepted() -> Verdict {
+        Verdict::Accepted { username: "anna".into(), uri: "sip:demo".into() }
+    }
+
     fn answered(verdict: Verdict, client: &mut ClientDigest, credentials: &Credentials) -> Request {
         let Verdict::Challenge(lines) = verdict else { panic!("no challenge") };
         let values: Vec<_> = lines.into_iter().map(bytes::Bytes::from).collect();
@@ -276,10 +283,7 @@ mod tests {
             )
             .unwrap();
             assert_eq!(text.contains("SHA-256"), with_sha256);
-            assert_eq!(
-                side.verify(&request, "192.0.2.1", with_sha256),
-                Verdict::Accepted { username: "anna".into() }
-            );
+            assert_eq!(side.verify(&request, "192.0.2.1", with_sha256), accepted());
             assert!(
                 matches!(side.verify(&request, "192.0.2.1", with_sha256), Verdict::Challenge(_)),
                 "replayed"
@@ -319,6 +323,40 @@ mod tests {
     }
 
     #[test]
+    fn a_nonce_without_count_serves_once_and_only_if_it_is_unused() {
+        let mut side = Side::new();
+        let old_form = |nonce: &str, extra: &str| {
+            let inputs = Inputs { method: "REGISTER", uri: "sip:demo", nonce, qop: None };
+            let ha1 = ha1("anna", REALM, "pw", Algorithm::Md5);
+            let response = response(Algorithm::Md5, &ha1, inputs);
+            let mut request = register();
+            let value = format!(
+                "Digest username=\"anna\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"sip:demo\", \
+                 response=\"{response}\"{extra}"
+            );
+            request.headers.push(HeaderName::Authorization, value);
+            request
+        };
+        let nonce_of = |verdict: Verdict| {
+            let Verdict::Challenge(lines) = verdict else { panic!("no challenge") };
+            lines[0].split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+        };
+        let first = nonce_of(side.verify(&register(), "192.0.2.1", false));
+        assert_eq!(side.verify(&old_form(&first, ""), "192.0.2.1", false), accepted());
+        for extra in ["", ", nc=00000001", ", nc=00000002", ", nc=ffffffff"] {
+            let again = side.verify(&old_form(&first, extra), "192.0.2.1", false);
+            assert!(matches!(again, Verdict::Challenge(_)), "{extra}");
+        }
+        let challenge = side.verify(&register(), "192.0.2.1", false);
+        let second = nonce_of(challenge.clone());
+        let anna = credentials("anna", "pw");
+        let counted = answered(challenge, &mut ClientDigest::new("cn".into()), &anna);
+        assert_eq!(side.verify(&counted, "192.0.2.1", false), accepted());
+        let after = side.verify(&old_form(&second, ""), "192.0.2.1", false);
+        assert!(matches!(after, Verdict::Challenge(_)), "it was used");
+    }
+
+    #[test]
     fn a_nonce_is_bound_to_its_source_and_grows_old() {
         let mut side = Side::new();
         let anna = credentials("anna", "pw");
@@ -331,9 +369,7 @@ mod tests {
         assert!(is_stale(side.verify(&request, "192.0.2.2", false)), "another source");
         let mut wrong = register();
         let text = request.headers.text(&HeaderName::Authorization).unwrap();
-        wrong
-            .headers
-            .push(HeaderName::Authorization, text.replace("uri=\"sip:demo", "uri=\"sip:x"));
+        wrong.headers.push(HeaderName::Authorization, text.replace("cnonce=\"cn", "cnonce=\"x"));
         assert!(!is_stale(side.verify(&wrong, "192.0.2.2", false)));
         side.now += NONCE_LIFE + Duration::from_secs(2);
         assert!(is_stale(side.verify(&request, "192.0.2.1", false)), "too old");

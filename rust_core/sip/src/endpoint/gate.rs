@@ -1,5 +1,6 @@
 //! Who may ask for what: known trunks, and devices that prove themselves (RFC 3261 §22).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -85,7 +86,15 @@ impl Endpoint {
             find,
         );
         match verdict {
-            Verdict::Accepted { username } => self.registrar.account(&realm, &username).cloned(),
+            Verdict::Accepted { uri, .. } if !self.is_made_for(&uri, &request.uri) => {
+                self.counters.unauthorized += 1;
+                let warning = "399 tandem \"credentials for another address\"".to_owned();
+                self.refuse(reply, request, 400, "", &[(HeaderName::Warning, warning)]);
+                None
+            }
+            Verdict::Accepted { username, .. } => {
+                self.registrar.account(&realm, &username).cloned()
+            }
             Verdict::Challenge(lines) => {
                 self.counters.unauthorized += 1;
                 let extra: Vec<_> =
@@ -94,6 +103,18 @@ impl Endpoint {
                 None
             }
         }
+    }
+
+    /// Whether credentials for `uri` were meant for a request to `target` (RFC 7616 §3.4.6): the same user, or none, of
+    /// the same host, or of an address of ours. Ports and parameters are left out of the one or the other by many.
+    fn is_made_for(&self, uri: &str, target: &str) -> bool {
+        let (Some(uri), Some(target)) = (Uri::parse(uri), Uri::parse(target)) else { return false };
+        let is_ours = |host: &str| {
+            let ip: Option<IpAddr> = host.parse().ok();
+            ip.is_some_and(|ip| self.config.listeners.iter().any(|l| l.advertised.ip() == ip))
+        };
+        (uri.user().is_none() || uri.user() == target.user())
+            && (uri.host.eq_ignore_ascii_case(target.host) || is_ours(uri.host))
     }
 }
 

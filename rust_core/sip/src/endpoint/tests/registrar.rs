@@ -133,6 +133,30 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 }
 
 #[test]
+fn credentials_are_good_for_the_address_that_they_were_made_for() {
+    for (made_for, sent_to, is_good) in [
+        ("sip:demo.example", "sip:DEMO.example:5062;transport=tcp", true),
+        ("sip:192.0.2.1:5060", "sip:demo.example", true),
+        ("sip:%31@demo.example:5060", "sip:1@demo.example", true),
+        ("sip:demo.example", "sip:1@demo.example", true),
+        ("sip:evil.example", "sip:demo.example", false),
+        ("sip:203.0.113.66", "sip:demo.example", false),
+        ("sip:1@demo.example", "sip:2@demo.example", false),
+        ("demo.example", "sip:demo.example", false),
+    ] {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new());
+        let first = phone.message("anna", CONTACT);
+        let challenge = desk.ask(PHONE, first.clone());
+        let signed = first.replace("REGISTER sip:demo.example", &format!("REGISTER {made_for}"));
+        let second = authorized(&signed, &challenge, &credentials("anna", REALM, "pw"), 2);
+        let sent = second.replacen(made_for, sent_to, 1);
+        let expected = if is_good { 200 } else { 400 };
+        assert_eq!(desk.ask(PHONE, sent).status, expected, "{made_for} {sent_to}");
+        assert_eq!(desk.endpoint.counters().bindings, u64::from(is_good));
+    }
+}
+
+#[test]
 fn nobody_registers_for_somebody_else() {
     let mut desk = Desk::new();
     let mut phone = Phone::new();
