@@ -107,7 +107,7 @@ class Journal(Protocol):
 
     @property
     def accepting(self) -> bool:
-        """False while entries cannot be made durable: no new call may begin."""
+        """False while entries cannot be made durable: no new call may begin but to an emergency number."""
 
     def write(self, company: CompanyId, entry: Entry) -> None:
         """Append. Durable within 10 ms; told to others only then."""

@@ -73,6 +73,11 @@ def route_from_inside(directory: Directory, called: str) -> Route:
     return Outward(trunk.id, public, "outside")
 
 
+def is_emergency(route: Route) -> bool:
+    """Whether somebody calls for help: such a call is never refused for want of room, disk or permission."""
+    return isinstance(route, Outward) and route.because == "emergency"
+
+
 def person_of(route: Route) -> PersonId | None:
     """The person that a route leads to at once."""
     match route:

@@ -3,7 +3,7 @@
 import structlog
 import trio
 
-from orchestrator.dialplan.routing import LeadsTo, Nowhere, Outward, route_from_inside
+from orchestrator.dialplan.routing import LeadsTo, Nowhere, Outward, Route, is_emergency, route_from_inside
 from orchestrator.flows.life import NO_LEG, live
 from orchestrator.flows.seek import follow, seek, walker
 from orchestrator.flows.seeker import Seeker
@@ -88,8 +88,8 @@ async def _tale(story: Story, command: OriginateCall, person: Person, leads: Lea
             return await seeker.hear_out(End(story.directory.company.terminal.prompt, sought=True))
 
 
-def _refusal(world: World, person: Person | None, route: object) -> tuple[str, str] | None:
-    if not world.journal.accepting:
+def _refusal(world: World, person: Person | None, route: Route) -> tuple[str, str] | None:
+    if not (world.journal.accepting or is_emergency(route)):
         return "storage_unavailable", "the exchange takes no new calls now"
     if person is None:
         return "not_found", "no such person"

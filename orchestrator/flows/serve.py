@@ -2,7 +2,7 @@
 
 import structlog
 
-from orchestrator.dialplan.routing import Nowhere, Route, route
+from orchestrator.dialplan.routing import Nowhere, Route, is_emergency, route
 from orchestrator.flows.life import live
 from orchestrator.flows.seek import seek
 from orchestrator.flows.seeker import Seeker
@@ -41,13 +41,14 @@ async def _serve(world: World, arrival: Arrival) -> None:
     except NoSuchCompany:
         world.switch.refuse(arrival, 404)
         return
-    if not world.journal.accepting:
-        world.switch.refuse(arrival, 503, RETRY_AFTER_S)
-        return
     who = caller_of(directory, arrival)
     leads = route(directory, arrival)
-    if isinstance(arrival.source, FromDevice) and who.person is None:
-        leads = Nowhere("not_allowed", 403)
+    if not is_emergency(leads):
+        if not world.journal.accepting:
+            world.switch.refuse(arrival, 503, RETRY_AFTER_S)
+            return
+        if isinstance(arrival.source, FromDevice) and who.person is None:
+            leads = Nowhere("not_allowed", 403)
 
     def began(story: Story) -> CallArrived:
         return CallArrived(story.id, arrival.leg, direction_of(arrival.source, leads), who, arrival.called)

@@ -3,8 +3,8 @@
 ```
 write ──► pending ──► batch ──► thread: BEGIN … COMMIT ──► folds ──► followers ──► durable() returns
             ▲                        │ fails or hangs: full disk, I/O
-            └── grows meanwhile ◄────┘ the same batch is tried again; no new calls are accepted,
-                                       and those that go on wait for the disk no longer
+            └── grows meanwhile ◄────┘ the same batch is tried again; no new calls are accepted
+                                       but for help, and those that go on wait for the disk no longer
 ```
 """
 
@@ -58,7 +58,7 @@ class SqlJournal:
 
     @property
     def accepting(self) -> bool:
-        """False while entries cannot be made durable: no new call may begin."""
+        """False while entries cannot be made durable: no new call may begin but to an emergency number."""
         return self.fault is None
 
     @property
