@@ -46,15 +46,20 @@ async def put(
     """Change an object or make one."""
     version = _version(if_match, if_none_match)
     content = body.model_dump(mode="json", exclude_unset=True, by_alias=True)
-    by = access.principal.name
-    document = await access.exchange.put(access.company, kind, id, content, if_version=version, by=by)
+    who = access.principal
+    document = await access.exchange.put(
+        access.company, kind, id, content, if_version=version, by=who.name, as_operator=who.is_operator
+    )
     return _told(document, 201 if version == 0 else 200)
 
 
 async def delete(access: Access, kind: Kind, id: str, if_match: str | None) -> Response:
     """Remove an object."""
     version = _version(if_match, None)
-    await access.exchange.delete(access.company, kind, id, if_version=version, by=access.principal.name)
+    who = access.principal
+    await access.exchange.delete(
+        access.company, kind, id, if_version=version, by=who.name, as_operator=who.is_operator
+    )
     return Response(status_code=204)
 
 

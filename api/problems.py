@@ -115,7 +115,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "idempotency_key_reused": (422, "This Idempotency-Key was used with another request"),
     "unauthenticated": (401, "An API key is needed"),
     "token_expired": (401, "The API key has expired"),
-    "forbidden": (403, "The API key lacks the scope for this"),
+    "forbidden": (403, "The API key may not do this"),
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "This cannot be done here"),
     "request_timeout": (408, "The request took too long to arrive"),

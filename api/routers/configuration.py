@@ -1,5 +1,6 @@
 """A whole company as one document: what `tandem apply` sends, and `tandem export` gets."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -43,18 +44,21 @@ _DOCUMENT: dict[str, Any] = {
 async def apply(request: Request, access: DirectoryWrite, dry_run: Yes = False) -> object:
     """Make the company exactly what the document says, wholly or not at all. Applying it twice changes nothing more.
 
-    A key of one company applies only that company. The operator's key also makes new ones.
+    A key of one company applies only that company, and cannot change its trunks. The operator's key does both, and
+    makes new companies.
     """
     document = await read_document(await request.body(), request.headers.get("content-type", ""))
     if not isinstance(document, dict):
         raise Problem("invalid_input", "the document must be a mapping")
-    own, named = access.principal.company, document.get("company")
+    who = access.principal
+    own, named = who.company, document.get("company")
     if (own is not None and named != own) or access.wanted not in (None, named):
         raise Problem("not_found", "no such company")
     if dry_run:
-        plan: Plan = await trio.to_thread.run_sync(access.exchange.plan, document)
+        planned = partial(access.exchange.plan, document, as_operator=who.is_operator)
+        plan: Plan = await trio.to_thread.run_sync(planned)
     else:
-        plan = await access.exchange.apply(document, by=access.principal.name)
+        plan = await access.exchange.apply(document, by=who.name, as_operator=who.is_operator)
     return {"company": plan.company, "changes": list(plan.changes), "applied": not dry_run}
 
 

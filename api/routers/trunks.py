@@ -82,11 +82,11 @@ async def put(
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Change a trunk (`If-Match`) or make one (`If-None-Match: *`)."""
+    """Change a trunk (`If-Match`) or make one (`If-None-Match: *`). For the operator's key alone."""
     return await directory.put(access, "trunk", trunk, body, if_match, if_none_match)
 
 
 @router.delete("/trunks/{trunk}", operation_id="deleteTrunk", status_code=204)
 async def delete(access: DirectoryWrite, trunk: IdPath, if_match: IfMatch = None) -> Response:
-    """Remove a trunk. Its calls go on."""
+    """Remove a trunk. Its calls go on. For the operator's key alone."""
     return await directory.delete(access, "trunk", trunk, if_match)

@@ -8,7 +8,14 @@ import trio
 from attrs import define, field
 
 from orchestrator.configuration.document import Body, Configuration, Document, Key, Kind, Plan, Surroundings
-from orchestrator.configuration.planning import Change, plan_delete, plan_document, plan_put, restore
+from orchestrator.configuration.planning import (
+    Change,
+    check_permitted,
+    plan_delete,
+    plan_document,
+    plan_put,
+    restore,
+)
 from orchestrator.configuration.prompts import prompts_of
 from orchestrator.configuration.writing import export, without_secrets, write_one
 from orchestrator.devices.prompts import RINGBACK, Prompts
@@ -83,27 +90,36 @@ class Companies:
         """The whole company as one document, without secrets."""
         return export(self.state(company).configuration)
 
-    def plan(self, document: object) -> Plan:
-        """What `apply` would change. Raises `ConfigError`."""
-        return self._planned(document).plan
+    def plan(self, document: object, as_operator: bool) -> Plan:
+        """What `apply` would change. Raises as it does."""
+        return self._planned(document, as_operator).plan
 
-    async def apply(self, document: object, by: str) -> Plan:
-        """Make a company exactly what `document` says; all of it or, on `ConfigError`, nothing."""
+    async def apply(self, document: object, by: str, as_operator: bool) -> Plan:
+        """Make a company exactly what `document` says; all of it or, on `ConfigError` or `NotPermitted`, nothing."""
         async with self._lock:
-            change = await trio.to_thread.run_sync(self._planned, document)
+            change = await trio.to_thread.run_sync(self._planned, document, as_operator)
             await self._make(change, by)
         await self.journal.durable()
         return change.plan
 
     async def put(
-        self, company: CompanyId, kind: Kind, id: str, body: Body, if_version: int | None, by: str
+        self,
+        company: CompanyId,
+        kind: Kind,
+        id: str,
+        body: Body,
+        if_version: int | None,
+        by: str,
+        as_operator: bool,
     ) -> Document:
-        """Set one object. `if_version` 0: only if there is none. Raises `StaleVersion`, `ConfigError`."""
+        """Set one object. `if_version` 0: only if there is none. Raises `StaleVersion`, `ConfigError`,
+        `NotPermitted`."""
         async with self._lock:
             state = self.state(company)
             _check_version(state, (kind, id), if_version)
             around = self._around()
             change = await trio.to_thread.run_sync(plan_put, state.configuration, kind, id, body, around)
+            check_permitted(change.plan, as_operator)
             await self._make(change, by)
         await self.journal.durable()
         document = self.document(company, kind, id)
@@ -111,8 +127,17 @@ class Companies:
             raise AssertionError("what was put is there")
         return document
 
-    async def delete(self, company: CompanyId, kind: Kind, id: str, if_version: int | None, by: str) -> None:
-        """Remove one object. Raises `NoSuchObject`, `StaleVersion`, and `ConfigError` while others lead to it."""
+    async def delete(
+        self,
+        company: CompanyId,
+        kind: Kind,
+        id: str,
+        if_version: int | None,
+        by: str,
+        as_operator: bool,
+    ) -> None:
+        """Remove one object. Raises `NoSuchObject`, `StaleVersion`, `NotPermitted`, and `ConfigError` while others
+        lead to it."""
         async with self._lock:
             state = self.state(company)
             if (kind, id) not in state.versions:
@@ -120,24 +145,22 @@ class Companies:
             _check_version(state, (kind, id), if_version)
             around = self._around()
             change = await trio.to_thread.run_sync(plan_delete, state.configuration, kind, id, around)
+            check_permitted(change.plan, as_operator)
             await self._make(change, by)
         await self.journal.durable()
 
-    def _planned(self, document: object) -> Change:
+    def _planned(self, document: object, as_operator: bool) -> Change:
         name = document.get("company") if isinstance(document, Mapping) else None
         state = self.states.get(CompanyId(name)) if isinstance(name, str) else None
-        return plan_document(document, state.configuration if state else None, self._around())
+        change = plan_document(document, state.configuration if state else None, self._around())
+        check_permitted(change.plan, as_operator)
+        return change
 
     def _around(self) -> Surroundings:
         configurations = [state.configuration for state in self.states.values()]
         domains = {one.company.domain: one.company.id for one in configurations}
-        peers = {
-            (trunk.host, trunk.port, trunk.transport): one.company.id
-            for one in configurations
-            for trunk in one.trunks.values()
-            if not trunk.register
-        }
-        return Surroundings(domains, peers, self._zones, self.prompts.names)
+        trunks = {one.company.id: tuple(one.trunks.values()) for one in configurations}
+        return Surroundings(domains, trunks, self._zones, self.prompts.names)
 
     async def _make(self, change: Change, by: str) -> None:
         plan = change.plan

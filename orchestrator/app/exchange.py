@@ -91,13 +91,15 @@ class Exchange:
         """The company's people, trunks and numbers now; never changes."""
         return self.store.directory(company)
 
-    def plan(self, document: object) -> Plan:
-        """What `apply` would change. Raises `ConfigError` naming everything that is wrong. May take a second."""
-        return self.store.plan(document)
+    # Only the operator of the exchange may change trunks: anybody else gets `NotPermitted`.
 
-    async def apply(self, document: object, *, by: str) -> Plan:
+    def plan(self, document: object, *, as_operator: bool = True) -> Plan:
+        """What `apply` would change. Raises `ConfigError` naming everything that is wrong. May take a second."""
+        return self.store.plan(document, as_operator)
+
+    async def apply(self, document: object, *, by: str, as_operator: bool = True) -> Plan:
         """Make a company exactly what `document` says; all of it or, on `ConfigError`, nothing."""
-        return await self.store.apply(document, by)
+        return await self.store.apply(document, by, as_operator)
 
     def export(self, company: CompanyId) -> dict[str, Any]:
         """The company as one document, as `apply` takes it, without secrets."""
@@ -122,15 +124,23 @@ class Exchange:
         *,
         if_version: int | None,
         by: str,
+        as_operator: bool = True,
     ) -> Document:
         """Set one object. `if_version` 0: only if there is none. Raises `StaleVersion`, `ConfigError`."""
-        return await self.store.put(company, kind, id, body, if_version, by)
+        return await self.store.put(company, kind, id, body, if_version, by, as_operator)
 
     async def delete(
-        self, company: CompanyId, kind: Kind, id: str, *, if_version: int | None, by: str
+        self,
+        company: CompanyId,
+        kind: Kind,
+        id: str,
+        *,
+        if_version: int | None,
+        by: str,
+        as_operator: bool = True,
     ) -> None:
         """Remove one object. Raises `NoSuchObject`, `StaleVersion`, and `ConfigError` while others lead to it."""
-        await self.store.delete(company, kind, id, if_version, by)
+        await self.store.delete(company, kind, id, if_version, by, as_operator)
 
     # Calls.
 

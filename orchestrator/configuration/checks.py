@@ -6,6 +6,7 @@ from attrs import define
 
 from orchestrator.configuration.document import Configuration, Key, Kind, Surroundings
 from orchestrator.configuration.fields import Problems
+from orchestrator.configuration.origins import origins_of, overlap
 from orchestrator.model.directory import (
     Announcement,
     Destination,
@@ -55,16 +56,26 @@ class _Check:
             self._wrong("company", company.id, "outside.trunk", "missing: prefixes without a trunk")
 
     def _trunks(self) -> None:
-        company = self.configuration.company.id
+        """A call is a trunk's by the address it comes from."""
+        own = self.configuration.company.id
+        taken = [
+            (origin, f"trunk {trunk.id} of company {company}")
+            for company, trunks in self.around.trunks.items()
+            if company != own
+            for trunk in trunks
+            if not trunk.register
+            for _, origin in origins_of(trunk)
+        ]
         peers: dict[tuple[str, int, str], str] = {}
         for trunk in self.configuration.trunks.values():
             if trunk.register:
                 continue
+            for key, origin in origins_of(trunk):
+                owner = next((owner for other, owner in taken if overlap(origin, other)), None)
+                if owner is not None:
+                    self._wrong("trunk", trunk.id, key, f"{origin} belongs to {owner} already")
             peer = (trunk.host, trunk.port, trunk.transport)
-            owner = self.around.peers.get(peer, company)
-            if owner != company:
-                self._wrong("trunk", trunk.id, "host", "belongs to a trunk of another company already")
-            elif (other := peers.setdefault(peer, trunk.id)) != trunk.id:
+            if (other := peers.setdefault(peer, trunk.id)) != trunk.id:
                 self._wrong("trunk", trunk.id, "host", f"has the address of trunk {other}")
 
     def _people(self) -> None:

@@ -57,8 +57,8 @@ class Surroundings:
 
     domains: Mapping[str, CompanyId] = field(factory=dict)
     """Domains of all companies."""
-    peers: Mapping[tuple[str, int, str], CompanyId] = field(factory=dict)
-    """(host, port, transport) of trunks known by address, of all companies."""
+    trunks: Mapping[CompanyId, tuple[Trunk, ...]] = field(factory=dict)
+    """Trunks of all companies."""
     time_zones: frozenset[str] | None = None
     """IANA names; None: not checked."""
     prompts: Callable[[CompanyId, str], frozenset[str]] | None = None

@@ -19,7 +19,7 @@ from orchestrator.configuration.reading import (
     secrets_of,
 )
 from orchestrator.configuration.writing import documents_of, write_one
-from orchestrator.model.errors import ConfigError, NoSuchObject, Problem
+from orchestrator.model.errors import ConfigError, NoSuchObject, NotPermitted, Problem
 
 
 @frozen
@@ -75,6 +75,13 @@ def plan_delete(now: Configuration, kind: Kind, id: str, around: Surroundings) -
     if problems.found:
         raise ConfigError(problems.all())
     return _change_of_one(now, after, (kind, id))
+
+
+def check_permitted(plan: Plan, as_operator: bool) -> None:
+    """Raises `NotPermitted`. Who a trunk is with decides whose calls come in and on whose account calls go out."""
+    trunks = [id for kind, id in (*plan.put, *plan.delete) if kind == "trunk"]
+    if trunks and not as_operator:
+        raise NotPermitted(f"only the operator's key may add, change or remove trunks: {', '.join(trunks)}")
 
 
 def restore(documents: Mapping[Key, Body]) -> Configuration:

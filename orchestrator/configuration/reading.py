@@ -1,6 +1,6 @@
 """Documents → words. Reads what each object says by itself; `checks` looks at how they fit together."""
 
-import ipaddress
+import re
 from collections.abc import Mapping
 
 from attrs import field, frozen
@@ -8,6 +8,7 @@ from attrs import field, frozen
 from orchestrator.configuration.digest import Secret, secret_of
 from orchestrator.configuration.document import Configuration
 from orchestrator.configuration.fields import Fields, Pattern, Problems
+from orchestrator.configuration.origins import network_of
 from orchestrator.model.calls import Refusal
 from orchestrator.model.directory import (
     Announcement,
@@ -111,11 +112,18 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         fields.wrong("password", "needs username and realm")
     sources = fields.texts("sources")
     for place, source in enumerate(sources):
-        if not _is_network(source):
+        network = network_of(source)
+        if network is None:
             fields.wrong(f"sources[{place}]", f"must be an address or a network, not {source!r}")
+        elif network.prefixlen < _PREFIX_MIN[network.version]:
+            least = _PREFIX_MIN[network.version]
+            fields.wrong(f"sources[{place}]", f"{source} is half the world: /{least} is the widest network")
+    host = fields.text("host", like=HOST)
+    if network_of(host) is None and _NUMERIC.search(host):
+        fields.wrong("host", f"{host} is no address; write all four numbers of it, or a name")
     return Trunk(
         id=id,
-        host=fields.text("host", like=HOST),
+        host=host,
         caller_number=E164(fields.text("caller_number", like=PUBLIC)),
         port=fields.whole("port", 5060, 1, 65535),
         transport=fields.choice("transport", {"udp": "udp", "tcp": "tcp"}, "udp"),
@@ -244,15 +252,13 @@ def _destination(value: object, path: str, problems: Problems, depth: int = 0) -
     return Announcement(PromptName(given[0]), after)
 
 
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
 _THEN_DEPTH_MAX = 5
+
+_PREFIX_MIN = {4: 8, 6: 16}
+"""Bits of the widest network by IP version."""
+
+_NUMERIC = re.compile(r"(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$")
+"""Ends as an address does; resolvers read 127.2 and 0x7f.2 as addresses too."""
 
 ID = Pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "letters, digits, - and _")
 HOST = Pattern(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}", "a host name or address")

@@ -30,6 +30,11 @@ class Principal:
     company: CompanyId | None
     scopes: frozenset[str]
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether the whole exchange is theirs."""
+        return self.company is None
+
     def may(self, scope: str) -> bool:
         """Whether `scope` is granted."""
         return scope in self.scopes or "admin" in self.scopes

@@ -56,6 +56,12 @@ class NoSuchCall(DomainError):
     code = "not_found"
 
 
+class NotPermitted(DomainError):
+    """Something that is for the operator of the exchange alone."""
+
+    code = "forbidden"
+
+
 class StateConflict(DomainError):
     """Understood, but not possible in the present state."""
 

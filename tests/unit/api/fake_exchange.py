@@ -10,7 +10,13 @@ import trio
 from attrs import frozen
 
 from orchestrator.configuration.document import Configuration, Document, Kind, Plan, Surroundings
-from orchestrator.configuration.planning import Change, plan_delete, plan_document, plan_put
+from orchestrator.configuration.planning import (
+    Change,
+    check_permitted,
+    plan_delete,
+    plan_document,
+    plan_put,
+)
 from orchestrator.configuration.writing import documents_of, export, without_secrets
 from orchestrator.model.access import KeyView, Principal
 from orchestrator.model.errors import (
@@ -66,11 +72,13 @@ class FakeExchange:
             c.company, c.people.values(), c.trunks.values(), c.numbers.values(), c.sites.values()
         )
 
-    def plan(self, document: Mapping[str, object]) -> Plan:
-        return self._plan(document).plan
+    def plan(self, document: Mapping[str, object], *, as_operator: bool = True) -> Plan:
+        change = self._plan(document)
+        check_permitted(change.plan, as_operator)
+        return change.plan
 
-    async def apply(self, document: Mapping[str, object], *, by: str) -> Plan:
-        return self._take(self._plan(document), by)
+    async def apply(self, document: Mapping[str, object], *, by: str, as_operator: bool = True) -> Plan:
+        return self._take(self._plan(document), by, as_operator)
 
     def document(self, company: CompanyId, kind: Kind, id: str) -> Document | None:
         body = documents_of(self._configuration(company)).get((kind, id))
@@ -87,21 +95,36 @@ class FakeExchange:
         return [d for i in ids[:limit] if (d := self.document(company, kind, i))]
 
     async def put(
-        self, company: CompanyId, kind: Kind, id: str, body: object, *, if_version: int | None, by: str
+        self,
+        company: CompanyId,
+        kind: Kind,
+        id: str,
+        body: object,
+        *,
+        if_version: int | None,
+        by: str,
+        as_operator: bool = True,
     ) -> Document:
         change = plan_put(self._configuration(company), kind, id, body, SURROUNDINGS)
         self._check_version(company, kind, id, if_version)
-        self._take(change, by)
+        self._take(change, by, as_operator)
         found = self.document(company, kind, id)
         assert found
         return found
 
     async def delete(
-        self, company: CompanyId, kind: Kind, id: str, *, if_version: int | None, by: str
+        self,
+        company: CompanyId,
+        kind: Kind,
+        id: str,
+        *,
+        if_version: int | None,
+        by: str,
+        as_operator: bool = True,
     ) -> None:
         change = plan_delete(self._configuration(company), kind, id, SURROUNDINGS)
         self._check_version(company, kind, id, if_version)
-        self._take(change, by)
+        self._take(change, by, as_operator)
 
     def export(self, company: CompanyId) -> Mapping[str, Any]:
         return export(self._configuration(company))
@@ -120,7 +143,8 @@ class FakeExchange:
         if version is not None and self.versions.get((company, kind, id), 0) != version:
             raise StaleVersion(f"{kind} {id} was changed")
 
-    def _take(self, change: Change, by: str) -> Plan:
+    def _take(self, change: Change, by: str, as_operator: bool) -> Plan:
+        check_permitted(change.plan, as_operator)
         company = change.plan.company
         self.configurations[company] = change.after
         self.journals.setdefault(company, _Journal(company))

@@ -43,6 +43,8 @@ BODIES: dict[str, Any] = {
 QUERIES = {"listenToEvents": {"wait": "0"}}
 REFUSED_WHILE_USED = {"deletePerson", "deleteTrunk", "deleteSite"}
 """Anna's next step leads to Boris, calls go out by the trunk, Anna sits in Moscow."""
+FOR_THE_OPERATOR = {"putTrunk", "applyConfiguration"}
+"""They change trunks."""
 
 
 class Asker:
@@ -140,6 +142,10 @@ async def test_with_just_the_right_scope(
 ) -> None:
     _, key = await asker.fake.create_key(company=DEMO, name="right", scopes=frozenset({scope_of(operation)}))
     response = await asker.ask(path, method, operation, key)
+    if operation["operationId"] in FOR_THE_OPERATOR:
+        refused(response, 403, "forbidden")
+        _, key = await asker.fake.create_key(company=None, name="op", scopes=frozenset({scope_of(operation)}))
+        response = await asker.ask(path, method, operation, key, company="demo")
     if operation["operationId"] in REFUSED_WHILE_USED:
         refused(response, 422, "invalid_configuration")
     else:

@@ -354,9 +354,10 @@ async def test_hostile_documents_are_refused(client: httpx.AsyncClient, content:
     told(response, 400, "bad_request")
 
 
-async def test_yaml_is_taken_too(client: httpx.AsyncClient) -> None:
+async def test_yaml_is_taken_too(client: httpx.AsyncClient, fake: FakeExchange) -> None:
+    _, key = await fake.create_key(company=None, name="operator", scopes=frozenset({"directory.write"}))
     text = "company: demo\nname: Demo\ndomain: demo.example\nterminal: {announcement: unavailable}\n"
-    headers = {"Content-Type": "application/yaml; charset=utf-8"}
+    headers = {"Content-Type": "application/yaml; charset=utf-8", "Authorization": f"Bearer {key}"}
     response = await client.post("/api/v1/configuration?dry_run=1", content=text, headers=headers)
     assert "person anna removed" in response.json()["changes"]
 

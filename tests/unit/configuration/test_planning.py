@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from orchestrator.configuration.digest import secret_of
 from orchestrator.configuration.document import Configuration, Surroundings
-from orchestrator.configuration.planning import plan_delete, plan_document, plan_put
+from orchestrator.configuration.planning import check_permitted, plan_delete, plan_document, plan_put
 from orchestrator.configuration.writing import export
-from orchestrator.model.directory import SipDevice
-from orchestrator.model.errors import ConfigError, NoSuchObject
-from orchestrator.model.identifiers import CompanyId, PersonId
+from orchestrator.model.directory import SipDevice, Trunk
+from orchestrator.model.errors import ConfigError, NoSuchObject, NotPermitted
+from orchestrator.model.identifiers import E164, CompanyId, PersonId, TrunkId
 
 COMPANY: dict[str, Any] = yaml.safe_load(
     """
@@ -25,7 +25,7 @@ terminal: {announcement: unavailable}
 outside: {trunk: carrier, prefixes: ["+7"]}
 sites: [{id: moscow, name: Москва}]
 trunks:
-  - {id: carrier, host: 127.0.0.1, port: 5090, caller_number: "+74951234500", sources: [192.0.2.0/24]}
+  - {id: carrier, host: 127.0.0.1, port: 5090, caller_number: "+74951234500", sources: [192.0.2.128/25]}
   - {id: second, host: sip.example, caller_number: "+74951234500", register: true,
      username: u, realm: r, password: p}
 people:
@@ -44,7 +44,13 @@ numbers:
 )
 AROUND = Surroundings(
     domains={"taken.example": CompanyId("other")},
-    peers={("192.0.2.9", 5060, "udp"): CompanyId("other")},
+    trunks={
+        CompanyId("other"): (
+            Trunk(TrunkId("theirs"), "192.0.2.9", E164("+74950000000"), sources=("198.51.100.0/25",)),
+            Trunk(TrunkId("named"), "sip.taken.example", E164("+74950000000")),
+            Trunk(TrunkId("registers"), "203.0.113.9", E164("+74950000000"), register=True),
+        )
+    },
     time_zones=frozenset({"UTC", "Europe/Moscow"}),
     prompts=lambda company, language: frozenset({"unavailable", "busy"} if language == "ru" else ()),
 )
@@ -154,8 +160,32 @@ def test_an_export_with_secrets_makes_the_same_company_elsewhere() -> None:
             "trunks[0].sources[0]: must be an address or a network, not '300.1.1.1'",
         ),
         (
-            "d['trunks'][0]['host'] = '192.0.2.9'; d['trunks'][0]['port'] = 5060",
-            "trunks[0].host: belongs to a trunk of another company already",
+            "d['trunks'][0]['sources'] = ['0.0.0.0/1']",
+            "trunks[0].sources[0]: 0.0.0.0/1 is half the world: /8 is the widest network",
+        ),
+        (
+            "d['trunks'][0]['host'] = '192.0.2.9'",
+            "trunks[0].host: 192.0.2.9/32 belongs to trunk theirs of company other already",
+        ),
+        (
+            "d['trunks'][0]['sources'] = ['::ffff:192.0.2.9']",
+            "trunks[0].sources[0]: 192.0.2.9/32 belongs to trunk theirs of company other already",
+        ),
+        (
+            "d['trunks'][0]['host'] = 'SIP.taken.example'",
+            "trunks[0].host: sip.taken.example belongs to trunk named of company other already",
+        ),
+        (
+            "d['trunks'][0]['sources'] = ['192.0.2.128/25', '198.51.0.0/16']",
+            "trunks[0].sources[1]: 198.51.0.0/16 belongs to trunk theirs of company other already",
+        ),
+        (
+            "d['trunks'][0]['host'] = '192.0.521'",
+            "trunks[0].host: 192.0.521 is no address; write all four numbers of it, or a name",
+        ),
+        (
+            "d['trunks'][0]['host'] = '0xc0000209'",
+            "trunks[0].host: 0xc0000209 is no address; write all four numbers of it, or a name",
         ),
         ("del d['trunks'][1]['realm']", "trunks[1].register: needs username, realm and password"),
         ("d['outside']['trunk'] = 'x'", "outside.trunk: no trunk 'x'"),
@@ -176,6 +206,34 @@ def test_what_is_wrong_is_named_with_its_path(edit: str, expected: str) -> None:
     document = deepcopy(COMPANY)
     exec(edit, {"d": document})
     assert expected in problems_of(document)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "d['trunks'][0]['host'] = '203.0.113.9'",
+        "d['trunks'][0]['host'] = 'sip.other.example'",
+        "d['trunks'][0]['sources'] = ['198.51.100.128/25', '2001:db8::/32']",
+        "d['trunks'][1]['host'] = 'sip.taken.example'",
+    ],
+)
+def test_carriers_that_tell_their_calls_apart_may_be_anybodys(edit: str) -> None:
+    document = deepcopy(COMPANY)
+    exec(edit, {"d": document})
+    plan_document(document, None, AROUND)
+
+
+def test_only_the_operator_may_change_trunks() -> None:
+    document = deepcopy(COMPANY)
+    document["people"].pop()
+    document["people"][0]["next"] = {}
+    check_permitted(plan_document(document, demo(), AROUND).plan, as_operator=False)
+    document["trunks"].pop()
+    document["trunks"][0]["port"] = 5091
+    plan = plan_document(document, demo(), AROUND).plan
+    check_permitted(plan, as_operator=True)
+    with pytest.raises(NotPermitted, match="trunks: carrier, second"):
+        check_permitted(plan, as_operator=False)
 
 
 def test_several_problems_are_told_at_once_and_their_number_is_bounded() -> None:

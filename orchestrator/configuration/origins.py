@@ -1,0 +1,43 @@
+"""Where the calls of a trunk come from: the addresses by which it is known."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from orchestrator.model.directory import Trunk
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Origin = Network | str
+"""Addresses, or the name of a host whose addresses are not known here."""
+
+
+def origins_of(trunk: Trunk) -> Iterator[tuple[str, Origin]]:
+    """Each with the key that it stands under."""
+    yield "host", network_of(trunk.host) or trunk.host.lower()
+    for place, source in enumerate(trunk.sources):
+        network = network_of(source)
+        if network is not None:
+            yield f"sources[{place}]", network
+
+
+def overlap(one: Origin, other: Origin) -> bool:
+    """Whether a call may come from both."""
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return one.overlaps(other)
+
+
+def network_of(text: str) -> Network | None:
+    """An address or a network, IPv4 also where it is written as IPv6 (RFC 4291 §2.5.5.2); None if it is neither."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= _MAPPED:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED))
+    return network
+
+
+_MAPPED = 96
+"""Bits before an IPv4 address inside an IPv6 one."""
