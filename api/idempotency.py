@@ -1,6 +1,7 @@
 """A POST that dials or makes something carries an `Idempotency-Key`, so that repeating it does no harm.
 
-The first answer is kept for at least 24 hours and given again to the same key with the same request.
+The first answer is kept for at least 24 hours and given again to the same key with the same request. Where nobody
+knows how the first one ended, because a disk or the exchange failed in between, a repeat gets 409 and does nothing.
 """
 
 import hashlib

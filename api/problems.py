@@ -121,6 +121,10 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "request_timeout": (408, "The request took too long to arrive"),
     "state_conflict": (409, "The thing is not in a state for this"),
     "request_in_flight": (409, "The first request with this Idempotency-Key still runs"),
+    "outcome_unknown": (
+        409,
+        "The first request with this Idempotency-Key was begun; its outcome is not known",
+    ),
     "cursor_expired": (410, "The event stream no longer reaches back so far"),
     "etag_mismatch": (412, "The thing was changed meanwhile"),
     "too_large": (413, "The request is too large"),

@@ -332,7 +332,8 @@ class Exchange:
     ) -> tuple[bytes, bool]:
         """Carry out `action` once for this Idempotency-Key; its answer, and whether it is an old one.
 
-        Raises `KeyReused`, `InFlight`, and what `action` raises; then the key may be used again.
+        Raises `KeyReused`, `InFlight`, `OutcomeUnknown`, and what `action` raises: after a refusal the key may be
+        used again.
         """
         return await self.answers.once(company or "", key, fingerprint, action)
 

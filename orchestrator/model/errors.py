@@ -86,10 +86,10 @@ class InFlight(DomainError):
     code = "request_in_flight"
 
 
-class CursorExpired(DomainError):
-    """The place to resume from is no longer kept, or never was."""
+class OutcomeUnknown(DomainError):
+    """A request with this idempotency key was begun, and nobody knows what became of it."""
 
-    code = "cursor_expired"
+    code = "outcome_unknown"
 
 
 class SlowConsumer(DomainError):

@@ -4,20 +4,30 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import sqlalchemy as sa
+import structlog
+import trio
 from attrs import define, field
 
 from orchestrator.devices.store.database import Database
 from orchestrator.devices.store.tables import ANSWERS
 from orchestrator.devices.store.times import to_us
-from orchestrator.model.errors import InFlight, KeyReused
+from orchestrator.model.errors import (
+    ConfigError,
+    DomainError,
+    InFlight,
+    KeyReused,
+    OutcomeUnknown,
+    ResourceError,
+)
 from orchestrator.ports import Clock
 
 
 @define(eq=False)
 class Answers:
-    """Kept for a day and an hour. A request that failed leaves nothing, so it may be tried again.
+    """Kept for a day and an hour. A request that was refused leaves nothing, so it may be tried again.
 
-    What was in flight when the exchange died is forgotten: the call that it began is over too.
+    That a request was begun is durable before it is carried out. Where its end was never written, because the
+    exchange died, the disk filled or its client left, a repeat is refused: it could act twice.
     """
 
     database: Database
@@ -28,7 +38,10 @@ class Answers:
     async def once(
         self, company: str, key: str, fingerprint: str, action: Callable[[], Awaitable[bytes]]
     ) -> tuple[bytes, bool]:
-        """The answer, and whether it is an old one. Raises `KeyReused`, `InFlight`, and what `action` raises."""
+        """The answer, and whether it is an old one.
+
+        Raises `KeyReused`, `InFlight`, `OutcomeUnknown`, and what `action` raises; `ResourceError` before it acts.
+        """
         place = (company, key)
         if place in self._in_flight:
             if self._in_flight[place] != fingerprint:
@@ -40,12 +53,33 @@ class Answers:
             if stored is not None:
                 if stored[0] != fingerprint:
                     raise KeyReused("this Idempotency-Key came with another request")
+                if stored[1] == _BEGUN:
+                    raise OutcomeUnknown(
+                        "look what became of the first request, then take a new Idempotency-Key"
+                    )
                 return stored[1], True
-            answer = await action()
-            await self._keep(company, key, fingerprint, answer)
+            await self._keep(company, key, fingerprint, _BEGUN)
+            answer = await self._carried_out(company, key, action)
+            await self._end(lambda: self._keep(company, key, fingerprint, answer))
             return answer, False
         finally:
             del self._in_flight[place]
+
+    async def _carried_out(self, company: str, key: str, action: Callable[[], Awaitable[bytes]]) -> bytes:
+        try:
+            return await action()
+        except (DomainError, ConfigError, ResourceError):
+            row = ANSWERS.delete().where(ANSWERS.c.company == company, ANSWERS.c.key == key)
+            await self._end(lambda: self.database.write(lambda connection: connection.execute(row)))
+            raise
+
+    async def _end(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Write how it ended, even if the client has left. If that fails, the end stays unknown to a repeat."""
+        with trio.CancelScope(shield=True):
+            try:
+                await write()
+            except ResourceError as error:
+                _log.warning("idempotent_end_not_kept", why=str(error))
 
     async def _keep(self, company: str, key: str, fingerprint: str, answer: bytes) -> None:
         now = self.clock.now()
@@ -76,5 +110,8 @@ def _find(connection: sa.Connection, company: str, key: str) -> tuple[str, bytes
     return None if row is None else (row.fingerprint, row.answer)
 
 
+_log = structlog.get_logger(__name__)
+_BEGUN = b""
+"""Stands for the answer of a request that was begun: no answer is empty."""
 KEPT = timedelta(hours=25)
 """At least 24 hours are promised."""

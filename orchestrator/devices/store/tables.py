@@ -45,7 +45,7 @@ API_KEYS = sa.Table(
     sa.Column("expires_at_us", sa.BigInteger),
 )
 
-ANSWERS = sa.Table(
+ANSWERS = sa.Table(  # an empty answer: the request was begun
     "answers",
     METADATA,
     sa.Column("company", sa.String(63), primary_key=True),

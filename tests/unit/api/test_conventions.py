@@ -47,6 +47,7 @@ def test_the_codes_are_the_contract() -> None:
         "request_timeout": 408,
         "request_in_flight": 409,
         "state_conflict": 409,
+        "outcome_unknown": 409,
         "cursor_expired": 410,
         "etag_mismatch": 412,
         "too_large": 413,
