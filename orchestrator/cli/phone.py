@@ -1,5 +1,6 @@
 """`tandem phone`: a test phone without a screen. It registers, calls, answers, plays, records and presses keys."""
 
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import trio
 import typer
 from attrs import frozen
 
+from orchestrator.cli.serve import run_alone
 from orchestrator.devices.engine.phone import Phone, PhoneAccount, PhoneCall, open_phones
 from orchestrator.devices.wav import read_wav
 from orchestrator.model.errors import ResourceError
@@ -31,7 +33,12 @@ Record = Annotated[Path | None, typer.Option("--record", help="Write what is hea
 Keys = Annotated[str, typer.Option("--keys", help="Keys to press once the call is up: 0-9 * # A-D.")]
 Seconds = Annotated[
     float | None,
-    typer.Option("--for", help="Hang up after so many seconds; otherwise when the sound is over."),
+    typer.Option(
+        "--for",
+        min=0,
+        help="Hang up so many seconds after registering, waiting and ringing included;"
+        " otherwise when the sound is over.",
+    ),
 ]
 
 DEMO_DOMAIN = "demo.tandem.example"
@@ -46,6 +53,11 @@ class Talk:
     record: Path | None
     keys: str
     for_s: float | None
+
+    @property
+    def limit_s(self) -> float:
+        """From the registration to the end of everything."""
+        return float("inf") if self.for_s is None else self.for_s
 
     @classmethod
     def of(cls, play: Path | None, record: Path | None, keys: str, for_s: float | None) -> "Talk":
@@ -93,13 +105,14 @@ def call(
     async def dial(phone: Phone) -> None:
         outgoing = phone.call(number)
         phone.phones.load(SOUND, talk.play or b"")
-        if await outgoing.ringing() and not outgoing.picked_up.is_set():
-            print("ringing")
-        if await outgoing.answered():
-            await _talk(outgoing, talk)
-        else:
-            end = await outgoing.ended()
-            raise ResourceError(f"{number} did not answer: {end.status} {end.reason}".rstrip())
+        with trio.move_on_after(talk.limit_s) as limit:
+            if await outgoing.ringing() and not outgoing.picked_up.is_set():
+                print("ringing", flush=True)
+            if await outgoing.answered():
+                await _talk(outgoing, talk)
+        if limit.cancelled_caught and not outgoing.picked_up.is_set():
+            raise ResourceError(f"{number} did not answer within {talk.limit_s:g} s")
+        await _report(outgoing, number)
 
     _run(_account(user, password, server, domain, transport), dial)
 
@@ -123,59 +136,81 @@ def answer(
     async def wait(phone: Phone) -> None:
         print("waiting for a call", flush=True)
         phone.phones.load(SOUND, talk.play or b"")
-        incoming = await phone.incoming.receive()
-        if incoming.incoming is not None:
-            print(
-                f"call from {incoming.incoming.caller_number} {incoming.incoming.caller_name}".rstrip(),
-                flush=True,
-            )
-        incoming.ring()
-        with trio.move_on_after(after):
-            await incoming.ended()
-            print("the caller gave up")
-            return
-        incoming.answer()
-        if await incoming.answered():
-            await _talk(incoming, talk)
+        incoming: PhoneCall | None = None
+        with trio.move_on_after(talk.limit_s):
+            incoming = await phone.incoming.receive()
+            if incoming.incoming is not None:
+                caller = f"{incoming.incoming.caller_number} {incoming.incoming.caller_name}".rstrip()
+                print(f"call from {caller}", flush=True)
+            incoming.ring()
+            with trio.move_on_after(after):
+                await incoming.ended()
+                print("the caller gave up", flush=True)
+                return
+            incoming.answer()
+            if await incoming.answered():
+                await _talk(incoming, talk)
+        if incoming is None:
+            raise ResourceError(f"nobody called within {talk.limit_s:g} s")
+        await _report(incoming, "the call")
 
     _run(_account(user, password, server, domain, transport), wait)
 
 
 async def _talk(call: PhoneCall, talk: Talk) -> None:
-    """One conversation: say, hear and press what was asked for, then hang up."""
+    """One conversation: say, hear and press what was asked for. Raises `ResourceError` if nothing can be said."""
     print("answered", flush=True)
     if talk.record:
         call.record(str(talk.record))
     call.send_silence()
     if talk.keys:
         call.send_keys(talk.keys)
-    with trio.move_on_after(talk.for_s if talk.for_s is not None else float("inf")):
-        if talk.play:
-            await call.play(SOUND)
-        if not talk.play or talk.for_s is not None:
-            await call.ended()
+    if talk.play:
+        if not await call.play(SOUND) and call.end is None:
+            raise ResourceError("the sound is empty, or the far end does not speak G.711: nothing was played")
+        if talk.for_s is None:
+            return
+    await call.ended()
+
+
+async def _report(call: PhoneCall, name: str) -> None:
+    """Hang up and say how it went. Raises `ResourceError` if nobody answered, or the recording is not whole."""
     call.hang_up()
     end = await call.ended()
-    quality = end.media
+    if end.answered_at_ns is None:
+        raise ResourceError(f"{name} was not answered: {end.status} {end.reason}".rstrip())
     print(f"ended: {end.status} {end.reason}".rstrip() + (f"; keys heard: {call.keys}" if call.keys else ""))
+    quality = end.media
     if quality is not None and quality.packets_received:
         print(
             f"sound: {quality.codec}, {quality.packets_received} packets received, {quality.packets_sent} sent, "
             f"loss {quality.loss_percent:.1f} %, jitter {quality.jitter_ms:.1f} ms, MOS {quality.mos or 0:.1f}"
         )
+    if call.recording_fault:
+        raise ResourceError(f"the recording is not whole: {call.recording_fault}")
 
 
 def _run(account: PhoneAccount, use: Callable[[Phone], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with _registered(account) as phone:
-            await use(phone)
+    """Use the phone until that is done, or Ctrl-C or SIGTERM; either way its call and registration end properly."""
+    told: list[int] = []
 
-    try:
-        trio.run(run)
-    except* ResourceError as group:
-        raise group.exceptions[0] from None
-    except* KeyboardInterrupt:
-        raise SystemExit(130) from None
+    async def stop(scope: trio.CancelScope) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                told.append(number)
+                scope.cancel()
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stop, nursery.cancel_scope)
+            async with _registered(account) as phone:
+                await use(phone)
+            nursery.cancel_scope.cancel()
+
+    run_alone(run)
+    if told:
+        # As the shell says of a program that a signal ended.
+        raise SystemExit(128 + told[0])
 
 
 @asynccontextmanager

@@ -55,8 +55,9 @@ async def test_what_is_played_is_heard_to_its_end() -> None:
             theirs.answer()
             assert await theirs.answered()
             begun = trio.current_time()
-            await theirs.play("hello")
+            assert await theirs.play("hello")
             assert 0.8 < trio.current_time() - begun < 2.0
+            assert not await theirs.play("what nobody loaded")
             theirs.hang_up()
             assert (await call.ended()).media is not None
 

@@ -57,6 +57,10 @@ class PhoneCall:
     """What the other side has pressed so far, at most the last `KEYS_MAX`."""
     end: core.LegEnded | None = None
     """How it ended; None while it lives."""
+    played_ms: int = 0
+    """How much of the last sound was played, once it is over."""
+    recording_fault: str | None = None
+    """Why the file of `record` is not whole."""
     rings: trio.Event = field(factory=trio.Event, repr=False)
     picked_up: trio.Event = field(factory=trio.Event, repr=False)
     played: trio.Event = field(factory=trio.Event, repr=False)
@@ -87,12 +91,17 @@ class PhoneCall:
         """Send packets without sound."""
         self.engine.hears(self.leg, [core.Silence()])
 
-    async def play(self, name: str) -> None:
-        """Play to the other side what `Phones.load` named, once; returns at its end or at the call's."""
+    async def play(self, name: str) -> bool:
+        """Play to the other side what `Phones.load` named, once; returns at its end or at the call's.
+
+        False if nothing was played: no such sound, the other side speaks no G.711, or the call has ended.
+        """
         self.played = trio.Event()
+        self.played_ms = 0
         self.engine.hears(self.leg, [core.Prompt(name)])
         if self.end is None:
             await self.played.wait()
+        return self.played_ms > 0
 
     def send_keys(self, keys: str) -> None:
         """Press keys, one after the other (RFC 4733)."""
@@ -107,7 +116,7 @@ class PhoneCall:
         await self.file_closed.wait()
 
     async def ringing(self) -> bool:
-        """Wait until the far end rings; False if the call ended first."""
+        """Wait until the far end rings, or answers without ringing; False if the call ended first."""
         await self.rings.wait()
         return self.end is None
 
@@ -134,12 +143,16 @@ class PhoneCall:
             case core.LegRinging():
                 self.rings.set()
             case core.LegAnswered():
+                # A greeting answers at once; whoever waits for ringing waits no longer.
+                self.rings.set()
                 self.picked_up.set()
             case core.KeyPressed():
                 self.keys = (self.keys + event.key)[-KEYS_MAX:]
             case core.PlaybackEnded():
+                self.played_ms = event.played_ms
                 self.played.set()
             case core.RecordingEnded():
+                self.recording_fault = event.error
                 self.file_closed.set()
             case core.LegEnded():
                 self.end = event
