@@ -85,7 +85,7 @@ def open_database(url: str) -> Database:
     """
     path = _path(url)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise ResourceError(f"database {path}: {error.strerror}") from error
@@ -94,10 +94,14 @@ def open_database(url: str) -> Database:
     except OSError as error:
         os.close(lock_fd)
         raise ResourceError(f"database {path}: another exchange is using it") from error
+    try:
+        _make_private(path)
+    except OSError as error:
+        os.close(lock_fd)
+        raise ResourceError(f"database {path}: {error.strerror}") from error
     database = Database(_engine(path), path, lock_fd=lock_fd)
     try:
         database.write_now(_migrate)
-        path.chmod(0o600)
     except BaseException:
         database.close()
         raise
@@ -117,6 +121,14 @@ def _path(url: str) -> Path:
             [Problem("database_url", "must name a file: a journal in memory would be forgotten")]
         )
     return Path(parsed.database)
+
+
+def _make_private(path: Path) -> None:
+    """Let only the owner read the file, from its first byte on. SQLite gives the files beside it the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        if file.exists():
+            file.chmod(0o600)
 
 
 def _engine(path: Path) -> sa.Engine:

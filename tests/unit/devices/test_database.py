@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import stat
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> N
     with pytest.raises(ResourceError, match=r"database .*: (Not a directory|File exists)"):
         open_database(f"sqlite:///{tmp_path}/file/tandem.db")
     (tmp_path / "folder.db").mkdir()
-    with pytest.raises(ResourceError, match="unable to open database file"):
+    with pytest.raises(ResourceError, match="Is a directory"):
         open_database(f"sqlite:///{tmp_path}/folder.db")
     (tmp_path / "noise.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(ResourceError, match="file is not a database"):
@@ -66,8 +67,21 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
         open_database(f"sqlite:///{path}")
 
 
-def test_only_the_owner_may_read_it(database: Database) -> None:
-    assert stat.S_IMODE(database.path.stat().st_mode) == 0o600
+def test_only_the_owner_may_read_its_files_whatever_the_folder_allows(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    before = os.umask(0o022)
+    try:
+        for _ in range(2):
+            database = open_database(f"sqlite:///{tmp_path}/tandem.db")
+            files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+            database.close()
+            assert set(files) == {"tandem.db", "tandem.db-wal", "tandem.db-shm", "tandem.db.lock"}
+            assert set(files.values()) == {0o600}, files
+            (tmp_path / "tandem.db").chmod(0o644)
+            for beside in ("wal", "shm"):
+                (tmp_path / f"tandem.db-{beside}").touch(0o644)
+    finally:
+        os.umask(before)
 
 
 async def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
