@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::endpoint::{Flow, LegId, Trunk};
-use crate::trunk::TrunkKey;
+use crate::trunk::{Registration, TrunkKey};
 use crate::wire::{Address, HeaderName, Method, Request, Via};
 
 /// We were asked.
@@ -80,8 +80,10 @@ pub(crate) enum Owner {
     Dial(LegId),
     /// A refresh of a leg's session, and whether it was sent with credentials.
     Refresh(LegId, bool),
-    /// The registration at a trunk: company, trunk.
-    Registration(TrunkKey),
+    /// The registration at a trunk: company, trunk, and which question of ours it was.
+    Registration(TrunkKey, u64),
+    /// A registration that we take back, whose trunk may be gone already.
+    Leave(Box<(Arc<Trunk>, Registration)>),
     /// A BYE to a trunk, which may challenge it once.
     Bye(Arc<Trunk>),
     /// Nobody: other BYEs, CANCEL.

@@ -23,7 +23,7 @@ pub(crate) struct Trunks {
 }
 
 /// Our registration at one trunk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Registration {
     pub(crate) call_id: String,
     pub(crate) cseq: u32,
@@ -34,12 +34,12 @@ pub(crate) struct Registration {
     /// Challenges answered since the last success.
     pub(crate) challenges: u8,
     pub(crate) expires: Duration,
-    /// Only the newest timer counts.
-    pub(crate) generation: u64,
+    /// Our newest question or timer; answers to older ones, and their timers, no longer count.
+    pub(crate) newest: u64,
 }
 
 impl Trunks {
-    /// Replaces the table; gives back those that we leave and those that are new, of the registering ones.
+    /// Replaces the table; gives back those that we leave and those that are to be registered anew.
     pub(crate) fn set(&mut self, trunks: Vec<Trunk>) -> (Vec<Arc<Trunk>>, Vec<Arc<Trunk>>) {
         let old = std::mem::take(&mut self.trunks);
         self.trunks = trunks
@@ -53,28 +53,19 @@ impl Trunks {
             })
             .collect();
         self.index();
-        let is_same = |a: &Trunk, b: &Trunk| {
-            (a.register, &a.host, a.port, &a.credentials, &a.domain, &a.contact_user)
-                == (b.register, &b.host, b.port, &b.credentials, &b.domain, &b.contact_user)
-        };
-        let registering = |table: &HashMap<TrunkKey, Arc<Trunk>>,
-                           other: &HashMap<TrunkKey, Arc<Trunk>>| {
-            let differs = |(key, trunk): &(&TrunkKey, &Arc<Trunk>)| {
-                other.get(*key).is_none_or(|o| !is_same(trunk, o))
-            };
-            let mut found: Vec<_> = table
-                .iter()
-                .filter(|(_, t)| t.register)
-                .filter(differs)
-                .map(|(_, t)| t.clone())
-                .collect();
-            found.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
-            found
-        };
-        (registering(&old, &self.trunks), registering(&self.trunks, &old))
+        let left = registering(&old, |key, trunk| {
+            self.trunks.get(key).is_some_and(|new| is_same_place(trunk, new))
+        });
+        let new = registering(&self.trunks, |key, trunk| {
+            old.get(key).is_some_and(|old| {
+                is_same_place(old, trunk)
+                    && (&old.credentials, old.expires) == (&trunk.credentials, trunk.expires)
+            })
+        });
+        (left, new)
     }
 
-    /// Notes the address of a host; the trunks that wait for it.
+    /// Notes the address of a host; the trunks that are to be registered there.
     pub(crate) fn resolved(
         &mut self,
         host: &str,
@@ -84,13 +75,13 @@ impl Trunks {
         let mut woken = Vec::new();
         for trunk in self.trunks.values_mut().filter(|t| t.host == host && t.port == port) {
             if trunk.address != Some(address) {
-                let was_unknown = trunk.address.is_none();
                 Arc::make_mut(trunk).address = Some(address);
-                if was_unknown && trunk.register {
+                if trunk.register {
                     woken.push(trunk.clone());
                 }
             }
         }
+        woken.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
         self.index();
         woken
     }
@@ -184,6 +175,26 @@ impl Trunks {
             }
         }
     }
+}
+
+/// The registering trunks of a table that are not as they were.
+fn registering(
+    table: &HashMap<TrunkKey, Arc<Trunk>>,
+    is_unchanged: impl Fn(&TrunkKey, &Trunk) -> bool,
+) -> Vec<Arc<Trunk>> {
+    let changed = table.iter().filter(|(key, trunk)| trunk.register && !is_unchanged(key, trunk));
+    let mut found: Vec<_> = changed.map(|(_, trunk)| trunk.clone()).collect();
+    found.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
+    found
+}
+
+/// Whether two trunks register the same Contact for the same address at the same registrar.
+fn is_same_place(a: &Trunk, b: &Trunk) -> bool {
+    fn place(t: &Trunk) -> impl PartialEq + '_ {
+        let user = t.credentials.as_ref().map(|c| &c.username);
+        (t.register, &t.host, t.port, t.transport, t.address, &t.domain, &t.contact_user, user)
+    }
+    place(a) == place(b)
 }
 
 /// Whether an address lies in a network.

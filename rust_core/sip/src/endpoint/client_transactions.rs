@@ -206,7 +206,10 @@ impl Endpoint {
         transaction.until = now + if is_stream { Duration::ZERO } else { T4 };
         self.timers.set(transaction.until, Due::ClientEnd(id));
         match owner {
-            Owner::Registration(key) => self.on_registration_response(now, key, response),
+            Owner::Registration(key, question) => {
+                self.on_registration_response(now, key, question, response);
+            }
+            Owner::Leave(left) => self.on_leave_response(now, *left, response),
             Owner::Bye(trunk) => self.on_bye_response(now, id, &trunk, request, response),
             Owner::Refresh(leg, authorized) => {
                 self.on_refresh_response(now, leg, authorized, request, response);

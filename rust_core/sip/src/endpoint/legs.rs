@@ -169,7 +169,7 @@ impl Endpoint {
         let mut trunks = self.trunks.all_registering();
         trunks.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
         for trunk in trunks {
-            self.unregister_trunk(now, &trunk);
+            self.leave_trunk(now, &trunk);
         }
     }
 }

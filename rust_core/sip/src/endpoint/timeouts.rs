@@ -74,8 +74,10 @@ impl Endpoint {
             }
             // RFC 3261 §12.2.1.2: no answer inside a dialog ends it.
             Owner::Refresh(id, _) => self.hang_up(now, id, 408, why, EndedBy::Timeout),
-            Owner::Registration(key) => self.on_registration_failed(now, &key, status, why),
-            Owner::Bye(_) | Owner::Nobody => {}
+            Owner::Registration(key, question) => {
+                self.on_no_registration(now, &key, question, status, why);
+            }
+            Owner::Leave(_) | Owner::Bye(_) | Owner::Nobody => {}
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Our own registrations at trunks (RFC 3261 §10.2).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_chacha::rand_core::RngCore as _;
 
 use super::dial::bracketed;
 use super::requests::reason_phrase;
-use super::{Due, Endpoint, Event, Trunk};
+use super::{Due, Endpoint, Event, Flow, Trunk};
 use crate::auth::ClientDigest;
 use crate::transaction::Owner;
 use crate::trunk::{Registration, TrunkKey};
@@ -16,8 +17,7 @@ impl Endpoint {
     pub(super) fn set_trunks(&mut self, now: Instant, trunks: Vec<Trunk>) {
         let (left, new) = self.trunks.set(trunks);
         for trunk in left {
-            self.unregister_trunk(now, &trunk);
-            self.trunks.take_registration(&key_of(&trunk));
+            self.leave_trunk(now, &trunk);
         }
         for trunk in new {
             self.start_registration(now, &trunk);
@@ -32,12 +32,16 @@ impl Endpoint {
         address: std::net::SocketAddr,
     ) {
         for trunk in self.trunks.resolved(host, port, address) {
-            self.start_registration(now, &trunk);
+            if self.trunks.registration(&key_of(&trunk)).is_some() {
+                self.send_register(now, &trunk);
+            } else {
+                self.start_registration(now, &trunk);
+            }
         }
     }
 
     fn start_registration(&mut self, now: Instant, trunk: &Trunk) {
-        if trunk.address.is_none() {
+        if trunk.address.is_none() || self.closing {
             return;
         }
         let registration = Registration {
@@ -48,38 +52,72 @@ impl Endpoint {
             failures: 0,
             challenges: 0,
             expires: trunk.expires,
-            generation: 0,
+            newest: 0,
         };
         self.trunks.put_registration(key_of(trunk), registration);
-        self.send_register(now, trunk, None);
+        self.send_register(now, trunk);
     }
 
-    pub(super) fn trunk_register_due(&mut self, now: Instant, key: &TrunkKey, generation: u64) {
+    pub(super) fn trunk_register_due(&mut self, now: Instant, key: &TrunkKey, timer: u64) {
         let Some(trunk) = self.trunks.named(&key.0, &key.1).cloned() else { return };
-        let is_newest = self.trunks.registration(key).is_some_and(|r| r.generation == generation);
-        if is_newest && trunk.register && !self.closing {
-            self.send_register(now, &trunk, None);
+        let is_newest = self.trunks.registration(key).is_some_and(|r| r.newest == timer);
+        if is_newest && trunk.register {
+            self.send_register(now, &trunk);
         }
     }
 
-    pub(super) fn unregister_trunk(&mut self, now: Instant, trunk: &Trunk) {
-        let is_registered =
-            self.trunks.registration(&key_of(trunk)).is_some_and(|r| r.registered == Some(true));
-        if is_registered {
-            self.send_register(now, trunk, Some(Duration::ZERO));
+    /// Forgets our registration there, and takes it back if there is one.
+    pub(super) fn leave_trunk(&mut self, now: Instant, trunk: &Arc<Trunk>) {
+        let Some(registration) = self.trunks.take_registration(&key_of(trunk)) else { return };
+        if registration.registered == Some(true) {
+            self.send_leave(now, trunk.clone(), registration);
         }
     }
 
-    fn send_register(&mut self, now: Instant, trunk: &Trunk, expires: Option<Duration>) {
+    fn send_leave(&mut self, now: Instant, trunk: Arc<Trunk>, mut registration: Registration) {
+        registration.expires = Duration::ZERO;
+        if let Some((flow, request)) = self.register(&trunk, &mut registration) {
+            self.open_client(now, flow, request, Owner::Leave(Box::new((trunk, registration))));
+        }
+    }
+
+    /// Asked who we are, we take the registration back once more; whatever else is answered, it is forgotten.
+    pub(super) fn on_leave_response(
+        &mut self,
+        now: Instant,
+        (trunk, mut registration): (Arc<Trunk>, Registration),
+        response: &Response,
+    ) {
+        if accept_challenge(&mut registration, &trunk, response) {
+            self.send_leave(now, trunk, registration);
+        }
+    }
+
+    fn send_register(&mut self, now: Instant, trunk: &Trunk) {
         let key = key_of(trunk);
-        let flow = trunk.address.and_then(|address| self.flow_to(trunk.transport, address));
-        let Some(flow) = flow else {
-            let why = "nothing listens for this transport";
-            return self.on_registration_failed(now, &key, 503, why);
-        };
-        let contact = format!("<{}>", self.register_contact(trunk, flow));
-        let (tag, user_agent) = (self.random_hex(), self.config.user_agent.clone());
-        let Some(registration) = self.trunks.registration(&key) else { return };
+        let Some(mut registration) = self.trunks.take_registration(&key) else { return };
+        let question = self.next_number();
+        registration.newest = question;
+        let made = self.register(trunk, &mut registration);
+        self.trunks.put_registration(key.clone(), registration);
+        match made {
+            Some((flow, request)) => {
+                self.open_client(now, flow, request, Owner::Registration(key, question));
+            }
+            None => {
+                let why = "nothing listens for this transport";
+                self.on_registration_failed(now, &key, 503, why);
+            }
+        }
+    }
+
+    /// The next REGISTER of a registration, and its way; `None` if there is none.
+    fn register(
+        &mut self,
+        trunk: &Trunk,
+        registration: &mut Registration,
+    ) -> Option<(Flow, Request)> {
+        let flow = trunk.address.and_then(|address| self.flow_to(trunk.transport, address))?;
         registration.cseq += 1;
         let domain = bracketed(&trunk.domain);
         let user =
@@ -87,27 +125,25 @@ impl Endpoint {
         let identity = format!("<sip:{}@{domain}>", encode_user(user));
         let uri = format!("sip:{domain}");
         let mut request = Request::new(Method::Register, uri.clone());
-        request.headers.push(HeaderName::MaxForwards, "70");
-        request.headers.push(HeaderName::From, format!("{identity};tag={tag}"));
-        request.headers.push(HeaderName::To, identity);
-        request.headers.push(HeaderName::CallId, registration.call_id.clone());
-        request.headers.push(HeaderName::CSeq, format!("{} REGISTER", registration.cseq));
-        request.headers.push(HeaderName::Contact, contact);
-        request.headers.push(
-            HeaderName::Expires,
-            expires.unwrap_or(registration.expires).as_secs().to_string(),
-        );
-        request.headers.push(HeaderName::UserAgent, user_agent);
+        let headers = &mut request.headers;
+        headers.push(HeaderName::MaxForwards, "70");
+        headers.push(HeaderName::From, format!("{identity};tag={}", self.random_hex()));
+        headers.push(HeaderName::To, identity);
+        headers.push(HeaderName::CallId, registration.call_id.clone());
+        headers.push(HeaderName::CSeq, format!("{} REGISTER", registration.cseq));
+        headers.push(HeaderName::Contact, format!("<{}>", self.register_contact(trunk, flow)));
+        headers.push(HeaderName::Expires, registration.expires.as_secs().to_string());
+        headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
         let credentials = trunk.credentials.as_ref();
         if let Some(value) =
             credentials.and_then(|own| registration.digest.authorize("REGISTER", &uri, own))
         {
-            request.headers.push(HeaderName::Authorization, value);
+            headers.push(HeaderName::Authorization, value);
         }
-        self.open_client(now, flow, request, Owner::Registration(key));
+        Some((flow, request))
     }
 
-    fn register_contact(&self, trunk: &Trunk, flow: super::Flow) -> String {
+    fn register_contact(&self, trunk: &Trunk, flow: Flow) -> String {
         let transport = if flow.transport.is_reliable() { ";transport=tcp" } else { "" };
         format!("sip:{}@{}{transport}", encode_user(&trunk.contact_user), self.advertised(flow))
     }
@@ -116,73 +152,59 @@ impl Endpoint {
         &mut self,
         now: Instant,
         key: TrunkKey,
+        question: u64,
         response: &Response,
     ) {
         let Some(trunk) = self.trunks.named(&key.0, &key.1).cloned() else { return };
         let flow = trunk.address.and_then(|address| self.flow_to(trunk.transport, address));
         let contact = flow.map(|flow| self.register_contact(&trunk, flow)).unwrap_or_default();
         let Some(registration) = self.trunks.registration(&key) else { return };
-        match response.status {
+        if registration.newest != question {
+            return;
+        }
+        let (status, reason) = (response.status, response.reason.as_str());
+        match status {
             200..300 => {
                 registration.failures = 0;
                 registration.challenges = 0;
                 let granted = granted(response, &contact).unwrap_or(registration.expires);
                 self.schedule(now, &key, refresh_after(granted));
-                if !self.closing {
-                    self.tell_trunk(now, &key, true, response.status, &response.reason);
-                }
+                self.tell_trunk(now, &key, true, status, reason);
             }
             401 | 407 if registration.challenges < MAX_CHALLENGES => {
-                let name = if response.status == 401 {
-                    HeaderName::WwwAuthenticate
+                if accept_challenge(registration, &trunk, response) {
+                    self.send_register(now, &trunk);
                 } else {
-                    HeaderName::ProxyAuthenticate
-                };
-                let values: Vec<_> = response.headers.lines(&name).cloned().collect();
-                registration.challenges += 1;
-                let is_ours = trunk
-                    .credentials
-                    .as_ref()
-                    .is_some_and(|c| registration.digest.accept_challenge(&values, c));
-                if is_ours {
-                    let expires = if self.closing { Some(Duration::ZERO) } else { None };
-                    self.send_register(now, &trunk, expires);
-                } else {
-                    self.on_registration_failed(
-                        now,
-                        &key,
-                        response.status,
-                        "challenge of another realm",
-                    );
+                    let why = "challenge of another realm";
+                    self.on_registration_failed(now, &key, status, why);
                 }
             }
-            423 => {
-                let min = response
-                    .headers
-                    .text(&HeaderName::MinExpires)
-                    .and_then(|min| min.trim().parse().ok());
-                match min
-                    .map(Duration::from_secs)
-                    .filter(|min| *min > registration.expires && *min <= MAX_EXPIRES)
-                {
-                    Some(min) => {
-                        registration.expires = min;
-                        self.send_register(now, &trunk, None);
-                    }
-                    None => self.on_registration_failed(now, &key, 423, &response.reason),
+            423 => match longer(response, registration.expires) {
+                Some(least) => {
+                    registration.expires = least;
+                    self.send_register(now, &trunk);
                 }
-            }
-            _ => self.on_registration_failed(now, &key, response.status, &response.reason),
+                None => self.on_registration_failed(now, &key, status, reason),
+            },
+            _ => self.on_registration_failed(now, &key, status, reason),
         }
     }
 
-    pub(super) fn on_registration_failed(
+    /// A question of ours got no answer and will get none.
+    pub(super) fn on_no_registration(
         &mut self,
         now: Instant,
         key: &TrunkKey,
+        question: u64,
         status: u16,
-        reason: &str,
+        why: &str,
     ) {
+        if self.trunks.registration(key).is_some_and(|r| r.newest == question) {
+            self.on_registration_failed(now, key, status, why);
+        }
+    }
+
+    fn on_registration_failed(&mut self, now: Instant, key: &TrunkKey, status: u16, reason: &str) {
         let jitter = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
         let Some(registration) = self.trunks.registration(key) else { return };
         registration.challenges = 0;
@@ -193,12 +215,15 @@ impl Endpoint {
     }
 
     fn schedule(&mut self, now: Instant, key: &TrunkKey, pause: Duration) {
-        self.last_transaction += 1;
-        let generation = self.last_transaction;
+        let timer = self.next_number();
         let Some(registration) = self.trunks.registration(key) else { return };
-        registration.generation = generation;
-        let due = Box::new((key.clone(), generation));
-        self.timers.set(now + pause, Due::TrunkRegister(due));
+        registration.newest = timer;
+        self.timers.set(now + pause, Due::TrunkRegister(Box::new((key.clone(), timer))));
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_transaction += 1;
+        self.last_transaction
     }
 
     /// Only news are told.
@@ -227,6 +252,26 @@ impl Endpoint {
             },
         );
     }
+}
+
+/// Takes a challenge that we may answer. False for anything else, and for one too many.
+fn accept_challenge(registration: &mut Registration, trunk: &Trunk, response: &Response) -> bool {
+    let name = match response.status {
+        401 => HeaderName::WwwAuthenticate,
+        407 => HeaderName::ProxyAuthenticate,
+        _ => return false,
+    };
+    registration.challenges += 1;
+    let values: Vec<_> = response.headers.lines(&name).cloned().collect();
+    let own = trunk.credentials.as_ref().filter(|_| registration.challenges <= MAX_CHALLENGES);
+    own.is_some_and(|own| registration.digest.accept_challenge(&values, own))
+}
+
+/// The least time that a registrar asks for, if we may ask for that and did not yet (RFC 3261 §10.2.8).
+fn longer(response: &Response, asked: Duration) -> Option<Duration> {
+    let least = response.headers.text(&HeaderName::MinExpires)?.trim().parse().ok()?;
+    let least = Duration::from_secs(least);
+    (least > asked && least <= MAX_EXPIRES).then_some(least)
 }
 
 /// For how long the registrar keeps us: our Contact's own time, else the Expires of the whole.

@@ -164,6 +164,73 @@ fn shutting_down_takes_the_registration_back() {
     desk.assert_empty_after(400);
 }
 
+/// A desk whose only trunk is registered.
+fn registered() -> Desk {
+    let (mut desk, register) = started();
+    desk.hear(CARRIER, challenge(&register, 401, "carrier"));
+    let again = desk.one_request();
+    desk.hear(CARRIER, accepted(&again, "300"));
+    assert_eq!(states(&mut desk), [(true, 200)]);
+    desk
+}
+
+#[test]
+fn the_answer_to_a_farewell_is_not_taken_for_the_new_registration() {
+    let mut desk = registered();
+    let other = credentials("other", "carrier", "new");
+    desk.command(Command::SetTrunks(vec![Trunk { credentials: Some(other), ..registering() }]));
+    let [leave, register] = <[Request; 2]>::try_from(desk.requests()).unwrap();
+    assert_eq!(leave.headers.text(&HeaderName::Expires), Some("0"));
+    assert_eq!(register.headers.text(&HeaderName::To), Some("<sip:other@198.51.100.9>"));
+    desk.hear(CARRIER, challenge(&leave, 401, "carrier"));
+    let again = desk.one_request();
+    assert_eq!(again.headers.text(&HeaderName::Expires), Some("0"));
+    let authorization = again.headers.text(&HeaderName::Authorization).unwrap();
+    assert!(authorization.contains("username=\"me\""), "{authorization}");
+    desk.hear(CARRIER, accepted(&again, "0"));
+    assert_eq!((states(&mut desk), desk.endpoint.counters().trunks_registered), (vec![], 0));
+    desk.hear(CARRIER, accepted(&register, "300"));
+    assert_eq!(states(&mut desk), [(true, 200)]);
+}
+
+#[test]
+fn a_changed_trunk_is_registered_at_once() {
+    let secret = Some(credentials("me", "carrier", "other"));
+    let changes = [
+        (Trunk { credentials: secret, ..registering() }, vec!["300"]),
+        (Trunk { expires: Duration::from_secs(600), ..registering() }, vec!["600"]),
+        (Trunk { transport: Transport::Tcp, ..registering() }, vec!["0", "300"]),
+        (Trunk { address: Some(peer("198.51.100.10:5060")), ..registering() }, vec!["0", "300"]),
+        (Trunk { contact_user: "another".into(), ..registering() }, vec!["0", "300"]),
+        (Trunk { max_calls: Some(5), ..registering() }, vec![]),
+    ];
+    for (changed, asked) in changes {
+        let mut desk = registered();
+        desk.command(Command::SetTrunks(vec![changed.clone()]));
+        let requests = desk.requests();
+        let expires = |r: &Request| r.headers.text(&HeaderName::Expires).unwrap().to_owned();
+        assert_eq!(requests.iter().map(expires).collect::<Vec<_>>(), asked, "{changed:?}");
+    }
+}
+
+#[test]
+fn a_trunk_whose_host_moved_is_registered_there_and_the_old_place_no_longer_counts() {
+    let mut desk = Desk::new();
+    let host = "sip.carrier.example".to_owned();
+    desk.command(Command::SetTrunks(vec![Trunk { host: host.clone(), ..registering() }]));
+    let unanswered = desk.one_request();
+    let address = peer("198.51.100.10:5060");
+    desk.command(Command::ResolvedTrunk { host, port: 5060, address });
+    let (to, register) = desk.sent().remove(0);
+    assert_eq!(to, address);
+    desk.hear(CARRIER, unanswered.response(403, "Forbidden", Some("x")).to_bytes());
+    assert_eq!(states(&mut desk), []);
+    let Message::Request(register) = register else { panic!("a response") };
+    desk.hear("198.51.100.10:5060", accepted(&register, "300"));
+    desk.pass_s(40);
+    assert_eq!(states(&mut desk), [(true, 200)]);
+}
+
 fn dial(desk: &mut Desk) -> Request {
     let target =
         Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number: "1".into() };
