@@ -6,7 +6,7 @@ Legs are numbered by whoever starts them: Rust counts up from 1, Python from `FI
 Times named `at_ns` are nanoseconds of CLOCK_MONOTONIC, the clock behind `time.monotonic_ns()`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 __all__ = [
@@ -388,8 +388,14 @@ class Engine:
         """Take up to `limit` events, oldest first."""
     def listening(self) -> list[str]:
         """The addresses really bound, in the form of `sip_listen` (port 0 resolved)."""
-    def set_accounts(self, accounts: Sequence[Account]) -> None:
-        """Replace the table. Bindings of accounts that are gone end with `RegistrationChanged`."""
+    def set_accounts(
+        self, accounts: Sequence[Account], *, emergency_numbers: Mapping[str, Sequence[str]] = ...
+    ) -> None:
+        """Replace the table. Bindings of accounts that are gone end with `RegistrationChanged`.
+
+        `emergency_numbers` are those of each company, as dialled. A device of the company that calls one is never
+        refused for load, and no trunk is too full to carry it on.
+        """
     def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         """Replace the table. Calls that use a trunk which is gone go on; its registration is removed."""
     def restore_bindings(self, bindings: Sequence[RestoredBinding]) -> None:

@@ -80,10 +80,12 @@ class EngineSwitch:
     def configure(self, directories: Iterable[Directory]) -> None:
         """Tell the engine who may register and which trunks there are. Calls that go on are not touched."""
         accounts, trunks = [], []
+        emergency: dict[str, Sequence[str]] = {}
         for directory in directories:
+            emergency[directory.id] = directory.company.emergency_numbers
             accounts += words.accounts_of(directory)
             trunks += words.trunks_of(directory)
-        self.engine.set_accounts(accounts)
+        self.engine.set_accounts(accounts, emergency_numbers=emergency)
         self.engine.set_trunks(trunks)
 
     def restore(self, registrations: Iterable[Registration]) -> None:

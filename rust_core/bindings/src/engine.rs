@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use tandem_engine::endpoint::{CallerId, LegId, Target, Transport};
+use tandem_engine::endpoint::{Accounts, CallerId, LegId, Target, Transport};
 use tandem_engine::{Command, Options, Source};
 
 use crate::events::to_python;
@@ -98,10 +98,17 @@ impl Engine {
         self.0.listening().iter().map(text).collect()
     }
 
-    fn set_accounts(&self, py: Python<'_>, accounts: Vec<Account>) {
+    #[pyo3(signature = (accounts, *, emergency_numbers = HashMap::new()))]
+    fn set_accounts(
+        &self,
+        py: Python<'_>,
+        accounts: Vec<Account>,
+        emergency_numbers: HashMap<String, Vec<String>>,
+    ) {
         py.detach(|| {
             let accounts: Vec<_> = accounts.into_iter().map(|account| account.0).collect();
-            self.0.command(Command::SetAccounts(Arc::new(accounts.into())));
+            let accounts = Accounts::from(accounts).with_emergency_numbers(emergency_numbers);
+            self.0.command(Command::SetAccounts(Arc::new(accounts)));
         });
     }
 

@@ -12,6 +12,10 @@ pub struct Accounts {
     by_device: HashMap<(String, String), Arc<Account>>,
     realms: HashSet<String>,
     with_sha256: usize,
+    /// Emergency numbers of each company.
+    emergency: HashMap<String, HashSet<String>>,
+    /// Those of all companies.
+    emergency_anywhere: HashSet<String>,
 }
 
 impl From<Vec<Account>> for Accounts {
@@ -34,6 +38,25 @@ impl From<Vec<Account>> for Accounts {
 }
 
 impl Accounts {
+    /// The same table with the emergency numbers of each company, as its people dial them.
+    pub fn with_emergency_numbers(self, numbers: HashMap<String, Vec<String>>) -> Self {
+        let emergency_anywhere = numbers.values().flatten().cloned().collect();
+        let of_one = |(company, numbers): (String, Vec<String>)| {
+            (company, numbers.into_iter().collect::<HashSet<_>>())
+        };
+        let emergency = numbers.into_iter().map(of_one).collect();
+        Self { emergency, emergency_anywhere, ..self }
+    }
+
+    /// Whether `number` calls for help; without a company: in any.
+    pub(crate) fn is_emergency(&self, company: Option<&str>, number: &str) -> bool {
+        let numbers = match company {
+            Some(company) => self.emergency.get(company),
+            None => Some(&self.emergency_anywhere),
+        };
+        numbers.is_some_and(|numbers| numbers.contains(number))
+    }
+
     /// The account of a user; realms are compared as host names are.
     pub(crate) fn of_user(&self, realm: &str, username: &str) -> Option<&Arc<Account>> {
         self.by_user.get(&(realm.to_ascii_lowercase(), username.to_owned()))

@@ -109,6 +109,11 @@ impl Registrar {
         self.accounts.is_realm(host)
     }
 
+    /// Whether `number` calls for help; without a company: in any.
+    pub(crate) fn is_emergency(&self, company: Option<&str>, number: &str) -> bool {
+        self.accounts.is_emergency(company, number)
+    }
+
     /// Share of accounts that take SHA-256, 0..=1: unknown users are shown it as often.
     pub(crate) fn sha256_share(&self) -> f64 {
         self.accounts.sha256_share()

@@ -123,10 +123,10 @@ impl Trunks {
         self.registrations.remove(key)
     }
 
-    /// Takes a place for one more call; false if the trunk is full.
-    pub(crate) fn enter(&mut self, trunk: &Trunk) -> bool {
+    /// Takes a place for one more call; false if the trunk is full. It is never full for one who calls for help.
+    pub(crate) fn enter(&mut self, trunk: &Trunk, is_emergency: bool) -> bool {
         let calls = self.calls.entry((trunk.company.clone(), trunk.id.clone())).or_default();
-        if trunk.max_calls.is_some_and(|max| *calls >= max) {
+        if !is_emergency && trunk.max_calls.is_some_and(|max| *calls >= max) {
             return false;
         }
         *calls += 1;

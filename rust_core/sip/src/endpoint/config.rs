@@ -27,6 +27,8 @@ pub struct Config {
     pub user_agent: String,
 }
 
+/// Legs above `max_legs` that calls to emergency numbers may use, and nobody else.
+pub const EMERGENCY_LEGS: usize = 32;
 /// The round trip guess (RFC 3261 §17.1.1.1).
 pub(crate) const T1: Duration = Duration::from_millis(500);
 /// The longest pause between repetitions (RFC 3261 §17.1.2.2).

@@ -95,8 +95,8 @@ impl Endpoint {
         if self.closing {
             return Err((503, EndedBy::Shutdown, "shutting down"));
         }
-        // Half of the room is kept for the legs that accepted calls lead to.
-        if self.legs.len() >= 2 * self.config.max_legs || self.clients.len() >= MAX_TRANSACTIONS {
+        let is_emergency = self.is_emergency(target);
+        if !self.has_room(is_emergency) || self.clients.len() >= MAX_TRANSACTIONS {
             return Err((503, EndedBy::Us, "no room for another leg"));
         }
         let fails = |status, why| (status, EndedBy::Timeout, why);
@@ -126,7 +126,7 @@ impl Endpoint {
                 let flow = self
                     .flow_to(trunk.transport, peer)
                     .ok_or(fails(503, "nothing listens for this transport"))?;
-                if !self.trunks.enter(&trunk) {
+                if !self.trunks.enter(&trunk, is_emergency) {
                     return Err((503, EndedBy::Us, "the trunk is full"));
                 }
                 let tcp = if trunk.transport == Transport::Tcp { ";transport=tcp" } else { "" };

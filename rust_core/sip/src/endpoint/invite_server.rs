@@ -20,6 +20,9 @@ impl Endpoint {
         sender: Sender,
     ) {
         self.counters.invites += 1;
+        if self.sheds_call(now, &request, &sender) {
+            return self.answer_once(now, reply, &request, 503, "", &[retry_after()]);
+        }
         let merge_key = merge_key(&request);
         let is_merged = merge_key.as_ref().is_some_and(|key| self.merges.contains_key(key));
         let read = match is_merged {
@@ -33,7 +36,7 @@ impl Endpoint {
             }
         };
         if let Sender::Trunk(trunk) = &sender
-            && !self.trunks.enter(trunk)
+            && !self.trunks.enter(trunk, false)
         {
             self.counters.shed_invites += 1;
             return self.answer_once(now, reply, &request, 503, "", &[retry_after()]);
@@ -69,18 +72,6 @@ impl Endpoint {
         self.undecided.push_back((now, id));
         self.timers.set(now + self.config.decision_timeout, Due::Decision(id));
         self.tell(now, Event::Incoming(Box::new(incoming)));
-    }
-
-    /// Above what we can do well: too many legs, or decisions that take too long.
-    pub(super) fn is_full(&mut self, now: Instant) -> bool {
-        while let Some((at, id)) = self.undecided.front() {
-            if self.legs.get(id).is_some_and(|leg| leg.state == LegState::Undecided) {
-                let is_old = now.saturating_duration_since(*at) > self.config.max_undecided_age;
-                return is_old || self.legs.len() >= self.config.max_legs;
-            }
-            self.undecided.pop_front();
-        }
-        self.legs.len() >= self.config.max_legs
     }
 
     /// The caller no longer wants to (RFC 3261 §9.2). A CANCEL comes from the hop that sent the INVITE: whoever else

@@ -17,6 +17,7 @@ mod incoming;
 mod invite_client;
 mod invite_server;
 mod legs;
+mod load;
 mod refresh;
 mod register;
 mod requests;
@@ -28,7 +29,7 @@ pub use crate::accounts::Accounts;
 pub use command::{
     Account, CallerId, Command, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk,
 };
-pub use config::Config;
+pub use config::{Config, EMERGENCY_LEGS};
 pub use counters::Counters;
 pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
 pub use flow::{Flow, Listener, Transmit, Transport};

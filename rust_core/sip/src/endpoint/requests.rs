@@ -54,18 +54,7 @@ impl Endpoint {
 
     /// What can be said without knowing who asks: load, loops, what we don't support.
     fn refusal_at_sight(&mut self, now: Instant, request: &Request) -> Option<Refusal> {
-        let busy = match request.method {
-            Method::Options => self.overload >= 1,
-            Method::Register => self.overload >= 2,
-            Method::Invite => self.overload >= 3 || self.is_full(now),
-            _ => false,
-        };
-        if busy || self.closing {
-            if request.method == Method::Invite {
-                self.counters.shed_invites += 1;
-            } else {
-                self.counters.shed_others += 1;
-            }
+        if self.closing || self.sheds_at_sight(now, request) {
             return Some((503, vec![retry_after()]));
         }
         let has_scheme = Uri::parse(&request.uri)

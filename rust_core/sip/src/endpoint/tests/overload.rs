@@ -129,3 +129,79 @@ fn broken_messages_break_nothing() {
     desk.pass_s(64);
     assert_eq!(desk.endpoint.counters().legs, 0);
 }
+
+/// Anna's phone calls `number`; the last status that she hears of it.
+fn anna_calls(desk: &mut Desk, number: &str) -> u16 {
+    let caller = desk.next_caller();
+    let invite =
+        caller.invite().replace("sip:+7916@carrier.example", "sip:anna@demo.example").replace(
+            "sip:+74951234501@192.0.2.1 SIP/2.0",
+            &format!("sip:{number}@demo.example SIP/2.0"),
+        );
+    let challenge = desk.ask(PHONE, invite.clone());
+    if challenge.status != 407 {
+        return challenge.status;
+    }
+    let mine = authorized(&invite, &challenge, &credentials("anna", REALM, "pw"), 2);
+    desk.ask(PHONE, mine).status
+}
+
+fn desk_with_emergency_numbers(company: &str, max_legs: usize) -> Desk {
+    let mut desk = Desk::with(|config| config.max_legs = max_legs);
+    let numbers = [(company.to_owned(), vec!["112".to_owned()])].into();
+    let table = super::Accounts::from(vec![account("anna", "pw")]).with_emergency_numbers(numbers);
+    desk.command(Command::SetAccounts(std::sync::Arc::new(table)));
+    desk
+}
+
+fn dial_out(desk: &mut Desk, i: u64, number: &str) -> bool {
+    let (company, trunk, number) = ("demo".into(), "carrier".into(), number.into());
+    let target = Target::Trunk { company, trunk, number };
+    let (caller, rtp) = (CallerId::default(), peer("192.0.2.1:4002"));
+    let leg = LegId(FIRST_DIALLED_LEG + i);
+    desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });
+    !desk.requests().is_empty()
+}
+
+#[test]
+fn a_call_for_help_is_shed_by_no_load() {
+    let mut desk = desk_with_emergency_numbers("demo", 100);
+    desk.endpoint.set_overload(3);
+    assert_eq!((anna_calls(&mut desk, "113"), anna_calls(&mut desk, "112")), (503, 100));
+    desk.endpoint.set_overload(0);
+    desk.pass(Duration::from_millis(501));
+    assert_eq!((anna_calls(&mut desk, "113"), anna_calls(&mut desk, "112")), (503, 100));
+}
+
+#[test]
+fn a_call_for_help_has_room_above_the_limit_but_not_without_end() {
+    let mut desk = desk_with_emergency_numbers("demo", 1);
+    let _ = desk.talking();
+    assert_eq!(anna_calls(&mut desk, "113"), 503);
+    let accepted = (0..100).filter(|_| anna_calls(&mut desk, "112") == 100).count();
+    assert_eq!(accepted, EMERGENCY_LEGS);
+}
+
+#[test]
+fn a_call_for_help_is_carried_on_above_every_limit() {
+    let mut desk = desk_with_emergency_numbers("demo", 1);
+    desk.command(Command::SetTrunks(vec![Trunk {
+        max_calls: Some(1),
+        ..trunk("carrier", CARRIER)
+    }]));
+    assert!(dial_out(&mut desk, 0, "1"));
+    assert!(!dial_out(&mut desk, 1, "1"), "the trunk is full");
+    assert!(dial_out(&mut desk, 2, "112"));
+    desk.command(Command::SetTrunks(vec![trunk("carrier", CARRIER)]));
+    assert!(!dial_out(&mut desk, 3, "1"), "there is no room for another leg");
+    assert!(dial_out(&mut desk, 4, "112"));
+}
+
+#[test]
+fn only_devices_of_the_company_whose_number_it_is_call_for_help() {
+    let mut desk = desk_with_emergency_numbers("other", 100);
+    desk.endpoint.set_overload(3);
+    assert_eq!(anna_calls(&mut desk, "112"), 503);
+    let trunk = desk.next_caller().invite().replace("sip:+74951234501@", "sip:112@");
+    assert_eq!(desk.ask(CARRIER, trunk).status, 503);
+}

@@ -1,0 +1,77 @@
+//! What is refused because of load, and what never is: a call to an emergency number of its company.
+
+use std::time::Instant;
+
+use super::gate::Sender;
+use super::{EMERGENCY_LEGS, Endpoint, Target};
+use crate::leg::LegState;
+use crate::wire::{Method, Request, Uri};
+
+impl Endpoint {
+    /// Whether a request is refused before anybody knows who asks. Who seems to call for help gets to the gate.
+    pub(super) fn sheds_at_sight(&mut self, now: Instant, request: &Request) -> bool {
+        let is_shed = match request.method {
+            Method::Options => self.overload >= 1,
+            Method::Register => self.overload >= 2,
+            Method::Invite => {
+                !self.registrar.is_emergency(None, &number_of(request)) && self.is_full(now)
+            }
+            _ => false,
+        };
+        if is_shed && request.method == Method::Invite {
+            self.counters.shed_invites += 1;
+        } else if is_shed {
+            self.counters.shed_others += 1;
+        }
+        is_shed
+    }
+
+    /// Whether a call is refused now that its sender is known.
+    pub(super) fn sheds_call(&mut self, now: Instant, request: &Request, sender: &Sender) -> bool {
+        let is_shed = match sender {
+            Sender::Device(account)
+                if self.registrar.is_emergency(Some(&account.company), &number_of(request)) =>
+            {
+                self.legs.len() >= self.config.max_legs + EMERGENCY_LEGS
+            }
+            _ => self.is_full(now),
+        };
+        self.counters.shed_invites += u64::from(is_shed);
+        is_shed
+    }
+
+    /// Whether another leg can be dialled. Half of the room is kept for the legs that accepted calls lead to.
+    pub(super) fn has_room(&self, is_emergency: bool) -> bool {
+        let reserve = if is_emergency { EMERGENCY_LEGS } else { 0 };
+        self.legs.len() < 2 * self.config.max_legs + reserve
+    }
+
+    /// Whether this calls for help.
+    pub(super) fn is_emergency(&self, target: &Target) -> bool {
+        match target {
+            Target::Binding(_) => false,
+            Target::Trunk { company, number, .. } => {
+                self.registrar.is_emergency(Some(company), number)
+            }
+        }
+    }
+
+    /// Above what we can do well: too many legs, decisions that take too long, or an engine that is far behind.
+    fn is_full(&mut self, now: Instant) -> bool {
+        while let Some((_, id)) = self.undecided.front()
+            && self.legs.get(id).is_none_or(|leg| leg.state != LegState::Undecided)
+        {
+            self.undecided.pop_front();
+        }
+        let is_late = |(at, _): &(Instant, _)| {
+            now.saturating_duration_since(*at) > self.config.max_undecided_age
+        };
+        self.overload >= 3
+            || self.undecided.front().is_some_and(is_late)
+            || self.legs.len() >= self.config.max_legs
+    }
+}
+
+fn number_of(request: &Request) -> String {
+    Uri::parse(&request.uri).and_then(|uri| uri.user()).unwrap_or_default()
+}
