@@ -29,7 +29,10 @@ class EngineLeg:
     kept: bool = False
     _outcome: Outcome | None = None
     _decided: trio.Event | None = None
+    _playing: str | None = None
+    """The engine's name of the prompt whose end is awaited."""
     _played: trio.Event | None = None
+    _was_heard: bool = False
     _scopes: list[trio.CancelScope] | None = None
 
     async def outcome(self) -> Outcome:
@@ -68,14 +71,12 @@ class EngineLeg:
             await trio.lowlevel.checkpoint()
             return False
         played = self._played = trio.Event()
+        self._playing, self._was_heard = name, False
         self.switch.engine.hears(self.id, [core.Prompt(name)])
-        # A leg that cannot hear prompts would wait for ever.
-        with (
-            trio.move_on_after(self.switch.prompts[name] + PLAYING_LATE_MAX_S) as late,
-            self.while_lasts() as lasts,
-        ):
+        # A leg whose far end never acknowledged our answer has no ticks, and would wait for ever.
+        with trio.move_on_after(self.switch.prompts[name] + PLAYING_LATE_MAX_S), self.while_lasts():
             await played.wait()
-        return not late.cancelled_caught and not lasts.cancelled_caught
+        return self._was_heard
 
     def play_on(self, prompt: PromptName) -> None:
         if (name := self._known(prompt)) is not None:
@@ -86,9 +87,13 @@ class EngineLeg:
         if self._outcome is None:
             self._decide(Answered())
 
-    def handle_played(self) -> None:
-        """A prompt is at its end."""
-        if self._played is not None:
+    def handle_played(self, name: str, played_ms: int) -> None:
+        """A prompt is at its end; after 0 ms if the far end speaks no codec that it could be played in.
+
+        The end of an earlier one may come late, and is nobody's news.
+        """
+        if self._played is not None and name == self._playing:
+            self._was_heard = played_ms > 0
             self._played.set()
 
     def handle_end(self, end: LegEnd) -> None:

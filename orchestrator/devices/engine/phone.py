@@ -57,8 +57,10 @@ class PhoneCall:
     """What the other side has pressed so far, at most the last `KEYS_MAX`."""
     end: core.LegEnded | None = None
     """How it ended; None while it lives."""
+    playing: str = ""
+    """The sound that `play` has asked for last."""
     played_ms: int = 0
-    """How much of the last sound was played, once it is over."""
+    """How much of it was played, once it is over."""
     recording_fault: str | None = None
     """Why the file of `record` is not whole."""
     rings: trio.Event = field(factory=trio.Event, repr=False)
@@ -97,7 +99,7 @@ class PhoneCall:
         False if nothing was played: no such sound, the other side speaks no G.711, or the call has ended.
         """
         self.played = trio.Event()
-        self.played_ms = 0
+        self.playing, self.played_ms = name, 0
         self.engine.hears(self.leg, [core.Prompt(name)])
         if self.end is None:
             await self.played.wait()
@@ -148,7 +150,7 @@ class PhoneCall:
                 self.picked_up.set()
             case core.KeyPressed():
                 self.keys = (self.keys + event.key)[-KEYS_MAX:]
-            case core.PlaybackEnded():
+            case core.PlaybackEnded() if event.prompt == self.playing:
                 self.played_ms = event.played_ms
                 self.played.set()
             case core.RecordingEnded():

@@ -134,7 +134,7 @@ class EngineSwitch:
                     self.listeners.arrived(words.arrival_of(event))
                 case core.PlaybackEnded():
                     if leg := self.legs.get(event.leg):
-                        leg.handle_played()
+                        leg.handle_played(event.prompt, event.played_ms)
                 case core.RegistrationChanged():
                     self._registered(event)
                 case core.TrunkStateChanged():
