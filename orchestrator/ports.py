@@ -19,6 +19,9 @@ from orchestrator.model.identifiers import (
 )
 from orchestrator.model.journal import Entry
 
+RINGBACK = PromptName("ringback")
+"""A prompt that every world has: the tone that one who was answered hears while somebody else is rung for him."""
+
 
 class Leg(Protocol):
     """One side of a call. When it ends, its switch writes `LegFinished` before anybody else hears of it."""

@@ -18,14 +18,14 @@ from orchestrator.configuration.planning import (
 )
 from orchestrator.configuration.prompts import prompts_of
 from orchestrator.configuration.writing import export, without_secrets, write_one
-from orchestrator.devices.prompts import RINGBACK, Prompts
+from orchestrator.devices.prompts import Prompts
 from orchestrator.devices.store.database import Database
 from orchestrator.devices.store.objects import load_objects, save_plan
 from orchestrator.model.errors import NoSuchCompany, NoSuchObject, StaleVersion
 from orchestrator.model.identifiers import CompanyId, PromptName
 from orchestrator.model.journal import ConfigurationChanged
 from orchestrator.numbering.directory import Directory, directory_of
-from orchestrator.ports import Clock, Journal
+from orchestrator.ports import RINGBACK, Clock, Journal
 
 
 @define(eq=False)

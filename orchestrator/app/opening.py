@@ -25,7 +25,7 @@ from orchestrator.devices.identifiers import TimedIdentifiers
 from orchestrator.devices.journal.journal import SqlJournal, open_journal
 from orchestrator.devices.journal.reaper import ends_of, failures_of
 from orchestrator.devices.journal.writer import Writer
-from orchestrator.devices.prompts import RINGBACK, Prompts, ringback
+from orchestrator.devices.prompts import Prompts, ringback
 from orchestrator.devices.store.answers import Answers
 from orchestrator.devices.store.bindings import Bindings
 from orchestrator.devices.store.database import Database, open_database
@@ -38,6 +38,7 @@ from orchestrator.model.errors import ConfigError, ResourceError
 from orchestrator.model.identifiers import CompanyId
 from orchestrator.model.journal import Record
 from orchestrator.numbering.directory import Directory
+from orchestrator.ports import RINGBACK
 from orchestrator.settings import Settings
 
 

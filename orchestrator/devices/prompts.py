@@ -12,9 +12,9 @@ from attrs import field, frozen
 from orchestrator.devices.wav import read_wav
 from orchestrator.model.errors import ConfigError, Problem
 from orchestrator.model.identifiers import CompanyId, PromptName
+from orchestrator.ports import RINGBACK
 
 PACKAGED = Path(__file__).parent.parent / "prompts"
-RINGBACK = PromptName("ringback")
 LONGEST_BYTES = 16_000 * 300
 """Five minutes."""
 

@@ -8,7 +8,7 @@ from orchestrator.forwarding.walk import End
 from orchestrator.model.calls import CallerId, DialTarget, EndCause, ToTrunk, Who
 from orchestrator.model.identifiers import DeviceId, PromptName
 from orchestrator.model.journal import CallAnswered, TerminalReached
-from orchestrator.ports import Leg
+from orchestrator.ports import RINGBACK, Leg
 
 
 @define(eq=False)
@@ -87,7 +87,3 @@ class Seeker:
         if self.leg is not None and self.leg.end is not None:
             return left(self.leg, self.leaves)
         return Ending(EndCause.TERMINAL)
-
-
-RINGBACK = PromptName("ringback")
-"""The tone that one who was answered hears while somebody else is rung for him."""

@@ -8,8 +8,9 @@ import trio
 from orchestrator.model.calls import Answered, CallerId, EndedBy, FromDevice, FromTrunk, ToBinding
 from orchestrator.model.identifiers import CallId, DeviceId, PromptName
 from orchestrator.model.journal import LegFinished
+from orchestrator.ports import RINGBACK
 from orchestrator.rehearsal.leg import Phone
-from tests.contracts.worlds import ANSWERS, NUMBER, RINGBACK, SHORT, SHORT_S, open_world
+from tests.contracts.worlds import ANSWERS, NUMBER, SHORT, SHORT_S, open_world
 from tests.scenarios.company import ACME, CARRIER
 
 ANNA, BORIS = DeviceId("anna-desk"), DeviceId("boris-desk")

@@ -15,7 +15,7 @@ from orchestrator.model.calls import Answered, Arrival, CallerId, Failed, FromDe
 from orchestrator.model.directory import SipDevice, Trunk
 from orchestrator.model.identifiers import DeviceId, PromptName
 from orchestrator.numbering.directory import Directory, directory_of
-from orchestrator.ports import Switch
+from orchestrator.ports import RINGBACK, Switch
 from orchestrator.rehearsal.leg import Caller, Phone, RehearsalLeg
 from orchestrator.rehearsal.stage import RehearsalClock, RehearsalJournal, Stage, open_stage
 from orchestrator.settings import Settings
@@ -26,7 +26,6 @@ NUMBER = "+79161234567"
 SECRET = "a secret of the test"
 SHORT = PromptName("short")
 SHORT_S = 0.4
-RINGBACK = PromptName("ringback")
 
 
 class FarEnd(Protocol):

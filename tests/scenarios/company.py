@@ -40,6 +40,7 @@ from orchestrator.model.identifiers import (
 )
 from orchestrator.model.journal import CallArrived, CallEnded, Entry
 from orchestrator.numbering.directory import Directory, directory_of
+from orchestrator.ports import RINGBACK
 from orchestrator.rehearsal.leg import Caller, Phone, RehearsalLeg
 from orchestrator.rehearsal.stage import RehearsalJournal, open_stage
 from orchestrator.rehearsal.switch import RehearsalSwitch
@@ -47,7 +48,6 @@ from orchestrator.rehearsal.switch import RehearsalSwitch
 ACME = CompanyId("acme")
 CARRIER = TrunkId("carrier")
 UNAVAILABLE, WELCOME, BUSY = (PromptName(name) for name in ("unavailable", "welcome", "busy"))
-RINGBACK = PromptName("ringback")
 PROMPTS = {UNAVAILABLE: 4.0, WELCOME: 6.0, BUSY: 3.0, RINGBACK: 5.0}
 
 E = TypeVar("E", bound=Entry)

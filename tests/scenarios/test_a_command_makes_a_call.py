@@ -15,8 +15,9 @@ from orchestrator.model.journal import (
     CommandFailed,
     DeviceRang,
 )
+from orchestrator.ports import RINGBACK
 from orchestrator.rehearsal.leg import Phone
-from tests.scenarios.company import RINGBACK, UNAVAILABLE, acme, open_office, person
+from tests.scenarios.company import UNAVAILABLE, acme, open_office, person
 
 COMPANY = acme(person("anna", "101"), person("boris", "102"))
 OUTSIDE = "+79161234567"

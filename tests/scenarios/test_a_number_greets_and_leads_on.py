@@ -16,8 +16,9 @@ from orchestrator.model.journal import (
     DeviceRang,
     TerminalReached,
 )
+from orchestrator.ports import RINGBACK
 from orchestrator.rehearsal.leg import Phone
-from tests.scenarios.company import RINGBACK, WELCOME, acme, mobile, open_office, person, to
+from tests.scenarios.company import WELCOME, acme, mobile, open_office, person, to
 
 NUMBER = "+74951234500"
 ANNA = person("anna", "101")

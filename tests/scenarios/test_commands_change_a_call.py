@@ -19,10 +19,10 @@ from orchestrator.model.journal import (
     CommandFailed,
     TerminalReached,
 )
+from orchestrator.ports import RINGBACK
 from orchestrator.rehearsal.leg import Phone
 from tests.scenarios.company import (
     ACME,
-    RINGBACK,
     UNAVAILABLE,
     WELCOME,
     Office,

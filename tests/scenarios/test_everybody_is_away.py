@@ -17,8 +17,9 @@ from orchestrator.model.journal import (
     PersonNotReached,
     TerminalReached,
 )
+from orchestrator.ports import RINGBACK
 from orchestrator.rehearsal.leg import Phone
-from tests.scenarios.company import BUSY, RINGBACK, UNAVAILABLE, WELCOME, acme, open_office, person, sip, to
+from tests.scenarios.company import BUSY, UNAVAILABLE, WELCOME, acme, open_office, person, sip, to
 
 MIKHAIL = person("mikhail", "105", sip("desk"), sip("soft"), then={Refusal.OFFLINE: to("anna")})
 ANNA = person("anna", "101", do_not_disturb=True)

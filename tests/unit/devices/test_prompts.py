@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.devices.prompts import PACKAGED, RINGBACK, Prompts, ringback
+from orchestrator.devices.prompts import PACKAGED, Prompts, ringback
 from orchestrator.devices.wav import FORMAT_ALAW, FORMAT_PCM, FORMAT_ULAW, read_wav
 from orchestrator.model.errors import ConfigError
 from orchestrator.model.identifiers import CompanyId, PromptName
+from orchestrator.ports import RINGBACK
 
 DEMO = CompanyId("demo")
 
