@@ -1,15 +1,16 @@
 //! The SIP side as one machine: messages in, messages out, no sockets and no clock.
 //!
-//! `wire` reads and writes bytes, `offer_answer` agrees on media, `auth` is the digest; `transaction`, `dialog`,
+//! `wire` reads and writes bytes, `offer_answer` agrees on media, `auth` is the digest, `defence` bounds what
+//! strangers cost; `transaction`, `dialog`,
 //! `registrar` and `trunk` are the machines of RFC 3261, and `endpoint` joins them to legs, commands and events.
 
 pub mod auth;
+pub mod defence;
 pub mod endpoint;
 pub mod offer_answer;
 pub mod wire;
 
 mod accounts;
-mod defence;
 mod dialog;
 mod leg;
 mod registrar;

@@ -231,6 +231,11 @@ impl Registrar {
         Some((self.places_of(account).iter().find(|place| place.id == id)?, account))
     }
 
+    /// Whether somebody is registered by a connection.
+    pub(crate) fn has_connection(&self, connection: u64) -> bool {
+        self.by_connection.contains_key(&connection)
+    }
+
     /// Forgets what was registered over a connection; whose that was.
     pub(crate) fn connection_closed(&mut self, connection: u64) -> Vec<Arc<Account>> {
         let mut accounts: Vec<Arc<Account>> = Vec::new();

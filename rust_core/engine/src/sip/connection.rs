@@ -10,8 +10,6 @@ use mio::Registry;
 use mio::net::TcpStream;
 use tandem_sip::wire::{Framed, Framer, Limits};
 
-use super::connections::IDLE_LIMIT;
-
 /// A stream with what it still owes and what it has said so far.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -26,12 +24,26 @@ pub(super) struct Connection {
     /// Bytes of the first unsent one that are gone already.
     sent_of_first: usize,
     is_connected: bool,
+    standing: Standing,
     has_turn: bool,
     /// Since when it has waited to be written to.
     stuck_since: Option<Instant>,
     /// Since when a message has been incomplete.
     incomplete_since: Option<Instant>,
     last_heard: Instant,
+    /// When it was last looked whether anybody needs it.
+    reviewed_at: Instant,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Standing {
+    /// Somebody who has come and not shown who that is, since then.
+    Stranger(Instant),
+    /// Somebody who has come and shown it.
+    Known,
+    /// Whom we went to.
+    Ours,
 }
 
 /// What a read came to.
@@ -51,8 +63,9 @@ impl Connection {
         stream: TcpStream,
         peer: SocketAddr,
         listener: usize,
-        is_connected: bool,
+        standing: Standing,
     ) -> Self {
+        let is_connected = standing != Standing::Ours;
         Self {
             stream,
             peer,
@@ -63,10 +76,12 @@ impl Connection {
             unsent_bytes: 0,
             sent_of_first: 0,
             is_connected,
+            standing,
             has_turn: false,
             stuck_since: (!is_connected).then_some(now),
             incomplete_since: None,
             last_heard: now,
+            reviewed_at: now,
         }
     }
 
@@ -88,13 +103,41 @@ impl Connection {
         self.has_turn = false;
     }
 
+    pub(super) fn is_stranger(&self) -> bool {
+        matches!(self.standing, Standing::Stranger(_))
+    }
+
+    /// Whoever is there has shown who that is. False if that was known.
+    pub(super) fn prove(&mut self) -> bool {
+        let is_news = self.is_stranger();
+        if is_news {
+            self.standing = Standing::Known;
+        }
+        is_news
+    }
+
+    /// Whether nothing has come for so long that it should be asked whether anybody needs it; not again for a while.
+    pub(super) fn take_quiet(&mut self, now: Instant) -> bool {
+        let since = self.last_heard.max(self.reviewed_at);
+        let is_quiet =
+            self.standing == Standing::Known && now.saturating_duration_since(since) > QUIET_LIMIT;
+        if is_quiet {
+            self.reviewed_at = now;
+        }
+        is_quiet
+    }
+
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         let is_late = |since: Option<Instant>, limit: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) > limit)
         };
         is_late(self.stuck_since, WRITE_LIMIT)
             || is_late(self.incomplete_since, MESSAGE_LIMIT)
-            || is_late(Some(self.last_heard), IDLE_LIMIT)
+            || match self.standing {
+                Standing::Stranger(since) => is_late(Some(since), STRANGER_LIMIT),
+                Standing::Known => false,
+                Standing::Ours => is_late(Some(self.last_heard), IDLE_LIMIT),
+            }
     }
 
     pub(super) fn deregister(&mut self, registry: &Registry) {
@@ -195,3 +238,9 @@ const MAX_UNSENT_BYTES: usize = 512 * 1024;
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// A message that trickles in for longer is an attack.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
+/// How long who comes may take to show who that is: a register and its challenge take a second.
+const STRANGER_LIMIT: Duration = Duration::from_secs(30);
+/// Silence after which a connection stays only while somebody is registered or calls by it.
+const QUIET_LIMIT: Duration = Duration::from_secs(300);
+/// Longer than any registration of ours at a trunk.
+const IDLE_LIMIT: Duration = Duration::from_secs(3_700);

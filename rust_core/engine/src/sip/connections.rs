@@ -3,22 +3,27 @@
 //! Nobody waits for anybody: a connection that can be read takes its place in a queue and has one chunk read when its
 //! turn comes, and what a peer does not take waits in its own bounded queue.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::connection::{Connection, Progress};
+use tandem_sip::defence::source_of;
+
+use super::connection::{Connection, Progress, Standing};
 
 /// All connections. A token is `FIRST_TOKEN` and above, and names one connection for ever.
 #[derive(Debug)]
 pub(super) struct Connections {
     open: HashMap<u64, Connection>,
     by_peer: HashMap<SocketAddr, u64>,
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<IpAddr, Guests>,
+    /// Those that have not shown who they are, the oldest first.
+    strangers: BTreeSet<u64>,
+    max: usize,
     /// Those that may have something to read, each once.
     readable: VecDeque<u64>,
     unsent_bytes: usize,
@@ -26,6 +31,13 @@ pub(super) struct Connections {
     pub(super) refused: u64,
     /// Those that we had enough of.
     pub(super) dropped: u64,
+}
+
+/// How many connections a source has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Guests {
+    all: usize,
+    strangers: usize,
 }
 
 /// What one chunk of a connection has brought.
@@ -39,11 +51,15 @@ pub(super) struct Chunk {
 }
 
 impl Connections {
-    pub(super) fn new() -> Self {
+    /// The other half of the descriptors is for sound, files and everything else.
+    pub(super) fn new(descriptors_max: u64) -> Self {
+        let share = usize::try_from(descriptors_max / 2).unwrap_or(MAX_CONNECTIONS);
         Self {
             open: HashMap::new(),
             by_peer: HashMap::new(),
             by_source: HashMap::new(),
+            strangers: BTreeSet::new(),
+            max: share.min(MAX_CONNECTIONS),
             readable: VecDeque::new(),
             unsent_bytes: 0,
             next: FIRST_TOKEN as u64,
@@ -65,7 +81,8 @@ impl Connections {
         !self.readable.is_empty()
     }
 
-    /// Takes a connection in, unless there are too many.
+    /// Takes a connection in, unless its source has too many. Where there are too many in all, the oldest goes of those
+    /// that have not shown who they are.
     pub(super) fn accept(
         &mut self,
         now: Instant,
@@ -74,12 +91,25 @@ impl Connections {
         peer: SocketAddr,
         listener: usize,
     ) {
-        let from_source = self.by_source.get(&peer.ip()).copied().unwrap_or(0);
-        if self.open.len() >= MAX_CONNECTIONS || from_source >= MAX_PER_SOURCE {
+        let guests = self.by_source.get(&source_of(peer.ip())).copied().unwrap_or_default();
+        let is_too_many =
+            guests.all >= MAX_PER_SOURCE.min(self.max / 4) || guests.strangers >= MAX_STRANGERS;
+        if is_too_many || !self.make_room(registry) {
             self.refused += 1;
             return;
         }
-        self.add(now, registry, stream, peer, listener, true);
+        self.add(now, registry, stream, peer, listener, Standing::Stranger(now));
+    }
+
+    /// Whoever is at the other end has shown who that is.
+    pub(super) fn prove(&mut self, id: u64) {
+        let Some(connection) = self.open.get_mut(&id) else { return };
+        if connection.prove() {
+            self.strangers.remove(&id);
+            if let Some(guests) = self.by_source.get_mut(&source_of(connection.peer.ip())) {
+                guests.strangers -= 1;
+            }
+        }
     }
 
     /// Queues a message for a connection, or for any to that peer, or for a new one. The error names the
@@ -96,10 +126,10 @@ impl Connections {
         let is_route = connection.is_none();
         let id = match connection.or_else(|| self.by_peer.get(&peer).copied()) {
             Some(id) => id,
-            None if self.open.len() >= MAX_CONNECTIONS => return Err(None),
+            None if !self.make_room(registry) => return Err(None),
             None => {
                 let stream = TcpStream::connect(peer).map_err(|_| None)?;
-                self.add(now, registry, stream, peer, listener, false).ok_or(None)?
+                self.add(now, registry, stream, peer, listener, Standing::Ours).ok_or(None)?
             }
         };
         let owed = self.unsent_bytes;
@@ -154,12 +184,17 @@ impl Connections {
         None
     }
 
-    /// Those that take too long to read, to write or to say anything.
-    pub(super) fn overdue(&mut self, now: Instant) -> Vec<u64> {
+    /// Those that take too long to read, to write, to say who they are or to say anything.
+    pub(super) fn overdue(&self, now: Instant) -> Vec<u64> {
         let overdue = self.open.iter().filter(|(_, connection)| connection.is_overdue(now));
-        let overdue: Vec<u64> = overdue.map(|(id, _)| *id).collect();
-        self.dropped += overdue.len() as u64;
-        overdue
+        overdue.map(|(id, _)| *id).collect()
+    }
+
+    /// Those that have said nothing for a while, each once in a while: whether anybody needs them has to be asked.
+    pub(super) fn quiet(&mut self, now: Instant) -> Vec<u64> {
+        let quiet =
+            |(id, connection): (&u64, &mut Connection)| connection.take_quiet(now).then_some(*id);
+        self.open.iter_mut().filter_map(quiet).collect()
     }
 
     /// Closes a connection. Gives its peer if something was sent that way because it led to that peer.
@@ -171,13 +206,28 @@ impl Connections {
         if self.by_peer.get(&peer) == Some(&id) {
             self.by_peer.remove(&peer);
         }
-        if let Some(count) = self.by_source.get_mut(&peer.ip()) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_source.remove(&peer.ip());
+        let is_stranger = self.strangers.remove(&id);
+        let source = source_of(peer.ip());
+        if let Some(guests) = self.by_source.get_mut(&source) {
+            guests.all -= 1;
+            guests.strangers -= usize::from(is_stranger);
+            if guests.all == 0 {
+                self.by_source.remove(&source);
             }
         }
         connection.is_route.then_some(peer)
+    }
+
+    /// Lets the oldest stranger go if there are too many. False if they are all known.
+    fn make_room(&mut self, registry: &Registry) -> bool {
+        if self.open.len() < self.max {
+            return true;
+        }
+        let Some(&oldest) = self.strangers.first() else { return false };
+        self.dropped += 1;
+        // Nobody is registered by it and no call goes on: there is nobody to tell.
+        self.close(registry, oldest);
+        true
     }
 
     fn add(
@@ -187,7 +237,7 @@ impl Connections {
         mut stream: TcpStream,
         peer: SocketAddr,
         listener: usize,
-        is_connected: bool,
+        standing: Standing,
     ) -> Option<u64> {
         let id = self.next;
         self.next += 1;
@@ -195,8 +245,14 @@ impl Connections {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).ok()?;
         let _ = stream.set_nodelay(true);
         self.by_peer.insert(peer, id);
-        *self.by_source.entry(peer.ip()).or_default() += 1;
-        self.open.insert(id, Connection::new(now, stream, peer, listener, is_connected));
+        let connection = Connection::new(now, stream, peer, listener, standing);
+        let guests = self.by_source.entry(source_of(peer.ip())).or_default();
+        guests.all += 1;
+        if connection.is_stranger() {
+            guests.strangers += 1;
+            self.strangers.insert(id);
+        }
+        self.open.insert(id, connection);
         Some(id)
     }
 }
@@ -206,10 +262,9 @@ pub(super) const FIRST_TOKEN: usize = 1 << 16;
 const MAX_CONNECTIONS: usize = 20_000;
 /// An office behind one address.
 const MAX_PER_SOURCE: usize = 2_048;
+/// Of one source that have not shown who they are: a whole office that comes back at once does so within a second.
+const MAX_STRANGERS: usize = 256;
 const MAX_UNSENT_IN_ALL: usize = 64 << 20;
-
-/// Longer than any registration; phones keep their connection alive meanwhile.
-pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(3_700);
 
 #[cfg(test)]
 mod tests {
@@ -218,6 +273,7 @@ mod tests {
     use mio::{Events, Poll};
     use std::io::Write as _;
     use std::net::{TcpListener, TcpStream as StdStream};
+    use std::time::Duration;
 
     struct House {
         poll: Poll,
@@ -229,18 +285,36 @@ mod tests {
         fn new() -> Self {
             Self {
                 poll: Poll::new().unwrap(),
-                connections: Connections::new(),
+                connections: Connections::new(1_000),
                 listener: TcpListener::bind("127.0.0.1:0").unwrap(),
             }
         }
 
         fn guest(&mut self) -> StdStream {
+            self.guest_from("127.0.0.1")
+        }
+
+        /// Somebody who seems to come from there.
+        fn guest_from(&mut self, source: &str) -> StdStream {
             let guest = StdStream::connect(self.listener.local_addr().unwrap()).unwrap();
             let (stream, peer) = self.listener.accept().unwrap();
             stream.set_nonblocking(true).unwrap();
             let stream = TcpStream::from_std(stream);
+            let peer = SocketAddr::new(source.parse().unwrap(), peer.port());
             self.connections.accept(clock::now(), self.poll.registry(), stream, peer, 0);
             guest
+        }
+
+        /// Numbers of those that are open, the oldest first.
+        fn open(&self) -> Vec<u64> {
+            let mut open: Vec<u64> =
+                self.connections.open.keys().map(|id| id - FIRST_TOKEN as u64).collect();
+            open.sort_unstable();
+            open
+        }
+
+        fn prove(&mut self, number: u64) {
+            self.connections.prove(FIRST_TOKEN as u64 + number);
         }
 
         /// Lets the poll name those that have something to say.
@@ -292,17 +366,72 @@ mod tests {
     }
 
     #[test]
-    fn half_a_message_has_its_time_and_silence_has_more() {
+    fn half_a_message_has_its_time_and_a_stranger_a_little_more() {
         let mut house = House::new();
         let mut slow = house.guest();
         let _silent = house.guest();
+        let _known = house.guest();
         slow.write_all(&MESSAGE[..9]).unwrap();
         house.listen();
+        house.prove(2);
         let now = clock::now();
         while house.connections.read_next(now).is_some() {}
         let after = |s| now + Duration::from_secs(s);
         assert!(house.connections.overdue(after(9)).is_empty());
         assert_eq!(house.connections.overdue(after(11)).len(), 1);
-        assert_eq!(house.connections.overdue(after(4_000)).len(), 2);
+        assert_eq!(house.connections.overdue(after(31)).len(), 2);
+        assert_eq!(house.connections.overdue(after(9_999)).len(), 2, "that is asked of others");
+        assert!(house.connections.quiet(after(299)).is_empty());
+        assert_eq!(house.connections.quiet(after(301)), [FIRST_TOKEN as u64 + 2]);
+        assert!(house.connections.quiet(after(302)).is_empty(), "not all the time");
+        assert_eq!(house.connections.quiet(after(602)).len(), 1);
+    }
+
+    #[test]
+    fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_known() {
+        let mut house = House::new();
+        house.connections = Connections::new(16);
+        let sources = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"];
+        let mut guests: Vec<StdStream> = sources[..4]
+            .iter()
+            .flat_map(|source| [house.guest_from(source), house.guest_from(source)])
+            .collect();
+        house.prove(0);
+        guests.push(house.guest_from(sources[4]));
+        assert_eq!(house.open(), [0, 2, 3, 4, 5, 6, 7, 8]);
+        guests.push(house.guest_from(sources[4]));
+        assert_eq!(house.open(), [0, 3, 4, 5, 6, 7, 8, 9]);
+        guests.push(house.guest_from(sources[4]));
+        assert_eq!(
+            (house.open().len(), house.connections.refused),
+            (8, 1),
+            "a quarter for each source"
+        );
+        (0..10).for_each(|number| house.prove(number));
+        guests.push(house.guest_from("192.0.2.6"));
+        assert_eq!((house.open(), house.connections.refused), (vec![0, 3, 4, 5, 6, 7, 8, 9], 2));
+        for id in house.open() {
+            house.connections.close(house.poll.registry(), FIRST_TOKEN as u64 + id);
+        }
+        assert!(house.connections.by_source.is_empty() && house.connections.strangers.is_empty());
+    }
+
+    #[test]
+    fn a_source_has_few_strangers_and_a_network_is_one_source() {
+        let mut house = House::new();
+        house.connections = Connections::new(4_096);
+        let guests: Vec<StdStream> =
+            (0..300).map(|i| house.guest_from(&format!("2001:db8::{i:x}"))).collect();
+        assert_eq!((house.open().len(), house.connections.refused), (256, 44));
+        house.prove(0);
+        let _one = house.guest_from("2001:db8::ffff");
+        let _other = house.guest_from("2001:db8:0:1::1");
+        assert_eq!(house.open().len(), 258);
+        for number in 10..20 {
+            house.connections.close(house.poll.registry(), FIRST_TOKEN as u64 + number);
+        }
+        let _others: Vec<StdStream> = (0..10).map(|_| house.guest_from("2001:db8::1")).collect();
+        assert_eq!((house.open().len(), house.connections.refused), (258, 44));
+        drop(guests);
     }
 }

@@ -134,6 +134,7 @@ impl SipThread {
                         What::RegistrationChanged { company, device, bindings, refreshed, why },
                     );
                 }
+                SipEvent::Proven(connection) => self.connections.prove(connection),
                 SipEvent::TrunkChanged { company, trunk, registered, status, reason } => {
                     self.tell(
                         at,

@@ -31,7 +31,7 @@ pub(crate) type Opened = (SipThread, Arc<Shared>, Vec<(Transport, SocketAddr)>);
 pub(crate) struct SipThread {
     poll: Poll,
     sockets: Vec<Socket>,
-    connections: Connections,
+    pub(super) connections: Connections,
     pub(super) endpoint: Endpoint,
     pub(super) joints: Joints,
     pub(super) shared: Arc<Shared>,
@@ -95,10 +95,11 @@ impl SipThread {
         let port_seed = u64::from_le_bytes(std::array::from_fn(|i| seed[24 + i]));
         let pool = PortPool::new(options.media_address, options.media_ports, port_seed);
         let now = clock::now();
+        let descriptors_max = sys::raise_descriptor_limit();
         let thread = Self {
             poll,
             sockets,
-            connections: Connections::new(),
+            connections: Connections::new(descriptors_max),
             endpoint: Endpoint::new(config, seed, now),
             joints: Joints::new(pool, media),
             shared: shared.clone(),
@@ -107,7 +108,7 @@ impl SipThread {
             told: Vec::new(),
             setup: SetupTimes::default(),
             inputs: VecDeque::new(),
-            descriptors_max: sys::raise_descriptor_limit(),
+            descriptors_max,
             panics: 0,
             send_errors: 0,
             next_housekeeping: now,
@@ -324,7 +325,10 @@ impl SipThread {
             return;
         }
         self.next_housekeeping = now + HOUSEKEEPING;
-        for id in self.connections.overdue(now) {
+        let mut over = self.connections.overdue(now);
+        over.extend(self.endpoint.unneeded(self.connections.quiet(now)));
+        self.connections.dropped += over.len() as u64;
+        for id in over {
             self.close_connection(now, id);
         }
         for socket in &mut self.sockets {

@@ -1,5 +1,8 @@
 //! What somebody may cost us.
 
 mod bucket;
+mod source;
+
+pub use source::source_of;
 
 pub(crate) use bucket::{Bucket, Rate};

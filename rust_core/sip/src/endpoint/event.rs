@@ -34,6 +34,8 @@ pub enum Event {
         /// Why.
         why: Why,
     },
+    /// Who uses this connection is a trunk, a device that proved itself, or the far end of a dialog.
+    Proven(u64),
     /// A registering trunk got or lost its registration.
     TrunkChanged {
         /// Its company.

@@ -33,7 +33,9 @@ impl Endpoint {
             if request.headers.line(&HeaderName::ProxyAuthorization).is_none()
                 && !self.is_own_user(request)
             {
-                return Some(Sender::Trunk(trunk.clone()));
+                let trunk = trunk.clone();
+                self.prove(now, flow);
+                return Some(Sender::Trunk(trunk));
             }
         }
         self.authenticate(now, flow, reply, request, 407).map(Sender::Device)
@@ -93,6 +95,7 @@ impl Endpoint {
                 None
             }
             Verdict::Accepted { username, .. } => {
+                self.prove(now, flow);
                 self.registrar.account(&realm, &username).cloned()
             }
             Verdict::Challenge(lines) => {

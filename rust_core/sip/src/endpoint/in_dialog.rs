@@ -43,6 +43,7 @@ impl Endpoint {
             );
         }
         leg.remote_cseq = number;
+        self.prove(now, flow);
         let Some(server) = self.open_server(reply, &request) else {
             return self.refuse(reply, &request, 503, "", &[]);
         };

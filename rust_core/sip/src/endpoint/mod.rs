@@ -34,7 +34,7 @@ pub use counters::Counters;
 pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
 pub use flow::{Flow, Listener, Transmit, Transport};
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -155,6 +155,17 @@ impl Endpoint {
         }
     }
 
+    /// Those of these connections that nobody is registered by and no call goes on over.
+    pub fn unneeded(&self, mut connections: Vec<u64>) -> Vec<u64> {
+        connections.retain(|connection| !self.registrar.has_connection(*connection));
+        if !connections.is_empty() {
+            let of_calls: HashSet<u64> =
+                self.legs.values().filter_map(|leg| leg.flow.connection).collect();
+            connections.retain(|connection| !of_calls.contains(connection));
+        }
+        connections
+    }
+
     /// No connection to this address could be made.
     pub fn handle_unreachable(&mut self, now: Instant, transport: Transport, peer: SocketAddr) {
         self.fail_clients(now, |flow| flow.transport == transport && flow.peer == peer);
@@ -229,6 +240,13 @@ impl Endpoint {
 
     fn tell(&mut self, at: Instant, event: Event) {
         self.events.push_back(Dated { at, event });
+    }
+
+    /// Whoever sent something by this flow is known.
+    fn prove(&mut self, now: Instant, flow: Flow) {
+        if let Some(connection) = flow.connection {
+            self.tell(now, Event::Proven(connection));
+        }
     }
 
     fn send(&mut self, flow: Flow, bytes: Bytes) {

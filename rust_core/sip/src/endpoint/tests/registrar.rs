@@ -284,6 +284,23 @@ fn a_broken_connection_takes_its_places_and_ringing_calls_along() {
 }
 
 #[test]
+fn a_connection_is_proven_by_a_password_and_needed_while_somebody_is_there() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let first = phone.message("anna", CONTACT);
+    desk.hear_tcp(4, PHONE, first.clone());
+    assert_eq!(desk.events(), []);
+    let challenge = desk.one_response();
+    desk.hear_tcp(4, PHONE, authorized(&first, &challenge, &credentials("anna", REALM, "pw"), 2));
+    assert_eq!(desk.events()[0], Event::Proven(4));
+    let caller = desk.next_caller();
+    desk.hear_tcp(5, CARRIER, caller.invite().replace("SIP/2.0/UDP", "SIP/2.0/TCP"));
+    assert_eq!(desk.events()[0], Event::Proven(5));
+    assert_eq!(desk.endpoint.unneeded(vec![3, 4, 5]), [3]);
+    desk.pass_s(3_600);
+    assert_eq!(desk.endpoint.unneeded(vec![4, 5]), [4, 5]);
+}
+
+#[test]
 fn restored_places_are_reachable_and_give_way_to_live_ones() {
     let mut desk = Desk::new();
     let place = |device: &str, transport| RestoredBinding {
