@@ -10,7 +10,7 @@ import trio
 
 from orchestrator import _rust_core as core
 from tests.contracts.desk import Call, Desk, connect, line, open_pair, register
-from tests.contracts.raw_sip import RawPeer, status_of
+from tests.contracts.raw_sip import RawPeer, status_of, tag_of
 from tests.contracts.test_engine_python_stopped import carrier
 from tests.peers.sound import heard_s
 
@@ -103,6 +103,7 @@ async def test_a_sprayer_of_media_gets_nothing_and_is_not_heard(tmp_path: Path) 
         answer = peer.receive()
         found = re.search(r"m=audio (\d+)", answer)
         assert found, answer
+        peer.send(peer.request("ACK", "102", call_id="media", tag=tag_of(answer)))
         at = ("127.0.0.1", int(found[1]))
         exchange.engine.hears(incoming.leg, [core.Tone(440)])
         exchange.engine.record(incoming.leg, str(tmp_path / "heard.wav"), max_s=1.0)
