@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api import metrics, pages
+from api.bodies import Bodies
 from api.counters import HttpCounters
 from api.envelopes import Envelopes
 from api.frame import Frame
@@ -77,6 +78,7 @@ def create_app(exchange: Exchange, http: HttpCounters | None = None) -> FastAPI:
         },
     )
     app.state.exchange = exchange
+    app.state.bodies = bodies = Bodies(http)
     app.state.buckets = Buckets()
     app.state.envelopes = Envelopes()
     app.state.streams = Streams(http)
@@ -86,7 +88,7 @@ def create_app(exchange: Exchange, http: HttpCounters | None = None) -> FastAPI:
         root.include_router(noun.router)
     app.include_router(root)
     app.routes.extend(pages.routes())
-    app.add_middleware(Frame, counters=http, new_id=exchange.new_id)
+    app.add_middleware(Frame, counters=http, bodies=bodies, new_id=exchange.new_id)
 
     @app.get("/metrics", operation_id="getMetrics", tags=["operations"], response_class=Response)
     async def show_metrics(access: MetricsRead) -> Response:

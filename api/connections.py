@@ -5,7 +5,8 @@ even where the web server shields it from cancellation.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import anyio
@@ -62,3 +63,19 @@ class BoundedStream(anyio.abc.SocketStream):
     @property
     def _raw_socket(self) -> Any:
         return self._stream.extra(anyio.abc.SocketAttribute.raw_socket)
+
+
+def source_of(address: Sequence[Any] | None) -> str:
+    """Whom a socket address stands for when limits are shared out: a host, or the /64 of one in IPv6; "" for None.
+
+    Everybody with IPv6 has 2^64 addresses, so these count as one.
+    """
+    if address is None:
+        return ""
+    try:
+        found = ipaddress.ip_address(str(address[0]).partition("%")[0])
+    except ValueError:
+        return str(address[0])
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))

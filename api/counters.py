@@ -18,6 +18,8 @@ class HttpCounters:
     """Ended by an exception: a broken or hostile client."""
     accept_failures: int = 0
     server_restarts: int = 0
+    bodies_refused: int = 0
+    """Because too many were in memory already."""
     streams_open: int = 0
     streams_cut: int = 0
     """Event streams ended because the client read too slowly."""

@@ -1,7 +1,6 @@
 """What holds for every request, outside of all routes: an id, security headers, counting, and a bounded body.
 
-The body is read whole before a route sees it: within `BODY_S`, and within the limit of its path. Bodies that wait
-in memory are limited in all, so clients together cannot exhaust it.
+The body is read whole before a route sees it; but routes that take documents read them themselves.
 """
 
 import re
@@ -11,8 +10,11 @@ from typing import Any, Final
 import structlog
 import trio
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.bodies import SMALL, Bodies
+from api.connections import source_of
 from api.counters import HttpCounters
 from api.problems import Problem, answer
 
@@ -22,11 +24,13 @@ _log = structlog.get_logger(__name__)
 class Frame:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, counters: HttpCounters, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, app: ASGIApp, counters: HttpCounters, bodies: Bodies, new_id: Callable[[], str]
+    ) -> None:
         self._app = app
         self._counters = counters
+        self._bodies = bodies
         self._new_id = new_id
-        self._buffered = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,38 +60,16 @@ class Frame:
         if len(scope["raw_path"] or b"") + len(scope["query_string"]) > MAX_URL:
             await answer(Problem("too_large", "the URL"), exchange.request_id)(scope, receive, exchange.send)
             return
-        body = bytearray()
         try:
-            with trio.move_on_after(BODY_S) as reading:
-                is_whole = await self._read(receive, body, _limit(scope["path"]), headers)
-            if reading.cancelled_caught:
-                raise Problem("request_timeout", headers={"Connection": "close"})
-            if not is_whole:
-                return  # Whoever asked is gone, in the middle of it: nothing may come of half a document.
-            await self._app(scope, _replay(bytes(body), receive), exchange.send)
+            if scope["path"] == DOCUMENTS:
+                await self._app(scope, receive, exchange.send)
+                return
+            async with self._bodies.taken(receive, headers, SMALL, source_of(scope.get("client"))) as body:
+                await self._app(scope, _replay(body, receive), exchange.send)
+        except ClientDisconnect:
+            return  # Whoever asked is gone, in the middle of it: nothing may come of half a document.
         except Problem as problem:
             await answer(problem, exchange.request_id)(scope, receive, exchange.send)
-        finally:
-            self._buffered -= len(body)
-
-    async def _read(self, receive: Receive, body: bytearray, limit: int, headers: Headers) -> bool:
-        """Read the body. False if the connection ended before it did."""
-        if (length := headers.get("content-length", "")).isdecimal() and int(length) > limit:
-            raise Problem("too_large", f"at most {limit} bytes", headers={"Connection": "close"})
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return False
-            chunk = message.get("body", b"")
-            if len(body) + len(chunk) > limit:
-                raise Problem("too_large", f"at most {limit} bytes", headers={"Connection": "close"})
-            if self._buffered + len(chunk) > MAX_BUFFERED:
-                raise Problem("overloaded", headers={"Retry-After": "1", "Connection": "close"})
-            body += chunk
-            self._buffered += len(chunk)
-            more = message.get("more_body", False)
-        return True
 
 
 class _Exchange:
@@ -124,10 +106,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _limit(path: str) -> int:
-    return MAX_DOCUMENT if path.startswith("/api/v1/configuration") else MAX_BODY
-
-
 SECURITY_HEADERS: Final[dict[str, Any]] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -136,10 +114,7 @@ SECURITY_HEADERS: Final[dict[str, Any]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-MAX_BODY: Final = 1 << 20
-MAX_DOCUMENT: Final = 32 << 20
-"""A company with 100,000 numbers is a document of some 10 MiB."""
-MAX_BUFFERED: Final = 128 << 20
+DOCUMENTS: Final = "/api/v1/configuration"
+"""Takes bodies beyond `SMALL`, from those only who may."""
 MAX_URL: Final = 8 * 1024
-BODY_S: Final = 30.0
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")

@@ -22,7 +22,7 @@ from anycorn.utils import wrap_app
 from anycorn.worker_context import WorkerContext
 from starlette.types import ASGIApp
 
-from api.connections import BoundedStream
+from api.connections import BoundedStream, source_of
 from api.counters import HttpCounters
 
 _log = structlog.get_logger(__name__)
@@ -178,9 +178,8 @@ def _url(listening: socket.socket) -> str:
 
 
 def _source(stream: BoundedStream) -> str:
-    """The client's address; "" if it is gone already."""
-    address = stream.extra(anyio.abc.SocketAttribute.remote_address, ("", 0))
-    return str(address[0])
+    """Where the client is; "" if it is gone already."""
+    return source_of(stream.extra(anyio.abc.SocketAttribute.remote_address, None))
 
 
 MAX_CONNECTIONS: Final = 2_000

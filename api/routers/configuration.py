@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from api.bodies import DOCUMENT, Bodies
 from api.documents import read_document
 from api.problems import Problem
 from api.schemas import Out
-from api.security import DirectoryRead, DirectoryWrite
+from api.security import Access, DirectoryRead, DirectoryWrite
 from orchestrator.configuration.document import Plan
 
 router = APIRouter(prefix="/configuration", tags=["directory"])
@@ -47,7 +48,14 @@ async def apply(request: Request, access: DirectoryWrite, dry_run: Yes = False) 
     A key of one company applies only that company, and cannot change its trunks. The operator's key does both, and
     makes new companies.
     """
-    document = await read_document(await request.body(), request.headers.get("content-type", ""))
+    bodies: Bodies = request.app.state.bodies
+    holder = access.principal.company or ""
+    async with bodies.taken(request.receive, request.headers, DOCUMENT, holder) as body:
+        document = await read_document(body, request.headers.get("content-type", ""))
+        return await _apply(access, document, dry_run)
+
+
+async def _apply(access: Access, document: object, dry_run: bool) -> object:
     if not isinstance(document, dict):
         raise Problem("invalid_input", "the document must be a mapping")
     who = access.principal

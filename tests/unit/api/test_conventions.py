@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 
 import httpx
@@ -12,11 +11,8 @@ from attrs import evolve
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.types import Message, Receive, Scope, Send
 
-from api.counters import HttpCounters
 from api.directory import decode_cursor, encode_cursor
-from api.frame import Frame
 from api.problems import CODES, Problem
 from orchestrator.model.access import SCOPES
 from orchestrator.model.identifiers import CompanyId
@@ -88,11 +84,11 @@ async def test_what_the_configuration_refuses_is_named(client: httpx.AsyncClient
 
 
 async def test_bodies_are_limited(client: httpx.AsyncClient) -> None:
-    told(await client.post("/api/v1/calls", content=b" " * (2**20 + 1)), 413, "too_large")
+    told(await client.post("/api/v1/calls", content=b" " * (2**16 + 1)), 413, "too_large")
     told(await client.get("/api/v1/calls?x=" + "a" * 9_000), 413, "too_large")
 
 
-@pytest.mark.parametrize("content", [b"[" * 500_000, b"\xff", b"{", b'{"caller": NaN}', b"null", b'"x"'])
+@pytest.mark.parametrize("content", [b"[" * 50_000, b"\xff", b"{", b'{"caller": NaN}', b"null", b'"x"'])
 async def test_unreadable_bodies_are_told(client: httpx.AsyncClient, content: bytes) -> None:
     headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
     response = await client.post("/api/v1/calls", content=content, headers=headers)
@@ -394,26 +390,3 @@ async def test_metrics_of_a_company_tell_of_no_other(client: httpx.AsyncClient, 
     assert 'tandem_calls{company="other"} 0.0' in whole
     assert "tandem_sip_requests_received 3.0" in whole
     assert 'tandem_http_requests_total{method="GET",route="/metrics",status="200"}' in whole
-
-
-async def test_nothing_comes_of_half_a_document() -> None:
-    served: list[Scope] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        served.append(scope)
-
-    async def nothing(message: Message) -> None:
-        raise AssertionError(message)
-
-    parts: Iterator[Message] = iter(
-        [{"type": "http.request", "body": b"people: []\n", "more_body": True}, {"type": "http.disconnect"}]
-    )
-
-    async def receive() -> Message:
-        return next(parts)
-
-    frame = Frame(app, HttpCounters(), lambda: "id")
-    path = "/api/v1/configuration"
-    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
-    await frame({**scope, "headers": [(b"content-length", b"4096")]}, receive, nothing)
-    assert not served
