@@ -367,6 +367,7 @@ class Engine:
         registration_expires_s: tuple[int, int] = ...,
         event_queue: int = 65_536,
         user_agent: str = "Tandem",
+        only_playable: bool = False,
         seed: int | None = None,
     ) -> Engine:
         """Open all sockets and start the threads.
@@ -378,6 +379,7 @@ class Engine:
         all addresses is told as the one of the default route. New calls are refused with 503 and Retry-After
         while the oldest undecided call is older than `max_undecided_age_s`, while the event queue is three
         quarters full, or at `max_calls` legs.
+        `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
         `seed` makes identifiers and nonces repeatable; never set it in production.
 
         Raises `OSError` naming the address if a socket cannot be opened, `ValueError` naming a bad argument.

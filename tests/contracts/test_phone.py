@@ -17,6 +17,7 @@ async def test_each_hears_the_other_and_the_keys(tmp_path: Path) -> None:
             theirs = await boris.incoming.receive()
             assert theirs.incoming is not None
             assert (theirs.incoming.called, theirs.incoming.caller_name) == ("102", "Анна")
+            assert theirs.incoming.codecs == ["PCMA", "PCMU", "telephone-event"]
             theirs.ring()
             assert await call.ringing()
             theirs.answer()

@@ -303,6 +303,8 @@ async def open_phones(
         max_undecided_age_s=300.0,
         decision_timeout_s=300.0,
         user_agent="Tandem phone",
+        # It plays and records, which is possible with G.711 only.
+        only_playable=True,
     )
     try:
         phones = Phones(engine)

@@ -24,7 +24,8 @@ impl Engine {
     #[pyo3(signature = (*, sip_listen, default_realm, media_address, media_ports = (16384, 32767),
         advertised_address = None, media_threads = 1, max_calls = 20_000, max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, decision_default_status = 480, media_timeout_s = 60.0,
-        registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", seed = None))]
+        registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", only_playable = false,
+        seed = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -42,6 +43,7 @@ impl Engine {
         registration_expires_s: (u64, u64),
         event_queue: usize,
         user_agent: &str,
+        only_playable: bool,
         seed: Option<u64>,
     ) -> PyResult<Self> {
         if sip_listen.is_empty() {
@@ -77,6 +79,7 @@ impl Engine {
             ),
             event_queue,
             user_agent: user_agent.to_owned(),
+            only_playable,
             seed,
         };
         // `io::Error` becomes the fitting subclass of OSError with its text kept.

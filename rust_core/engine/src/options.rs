@@ -36,6 +36,8 @@ pub struct Options {
     pub event_queue: usize,
     /// Server and User-Agent.
     pub user_agent: String,
+    /// Offer of our own codecs only those that we can play and record.
+    pub only_playable: bool,
     /// Makes identifiers repeatable; for tests.
     pub seed: Option<u64>,
 }

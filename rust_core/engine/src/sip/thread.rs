@@ -77,6 +77,7 @@ impl SipThread {
             min_expires: options.registration_expires.0,
             max_expires: options.registration_expires.1,
             user_agent: options.user_agent.clone(),
+            only_playable: options.only_playable,
         };
         let shared = Arc::new(Shared::new(&poll, WAKER, options.event_queue)?);
         let for_media = shared.clone();

@@ -240,6 +240,7 @@ fn config() -> Config {
         min_expires: Duration::from_secs(60),
         max_expires: Duration::from_secs(3600),
         user_agent: "Tandem".to_owned(),
+        only_playable: false,
     }
 }
 

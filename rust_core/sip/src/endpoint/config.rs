@@ -25,6 +25,8 @@ pub struct Config {
     pub max_expires: Duration,
     /// Server and User-Agent.
     pub user_agent: String,
+    /// Offer of our own codecs only those that we can play and record.
+    pub only_playable: bool,
 }
 
 /// Legs above `max_legs` that calls to emergency numbers may use, and nobody else.

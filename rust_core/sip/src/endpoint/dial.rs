@@ -15,7 +15,7 @@ use super::{
 };
 use crate::dialog;
 use crate::leg::{Leg, LegState};
-use crate::offer_answer::{Codec, Direction, OWN_CODECS, offer};
+use crate::offer_answer::{Direction, offer, own_codecs};
 use crate::session_timer::{self, OUR_INTERVAL};
 use crate::transaction::Owner;
 use crate::wire::{HeaderName, Method, Request, Uri, encode_user, quoted};
@@ -59,7 +59,7 @@ impl Endpoint {
         let others = offer_of.and_then(|other| self.legs.get(&other)).map(Leg::speakable);
         let codecs = match others {
             Some(codecs) if codecs.iter().any(|codec| !codec.is_events()) => codecs,
-            _ => own_codecs(),
+            _ => own_codecs(self.config.only_playable),
         };
         let name = if caller.name.is_empty() {
             String::new()
@@ -167,13 +167,6 @@ impl Endpoint {
         invite.body = body;
         invite
     }
-}
-
-fn own_codecs() -> Vec<Codec> {
-    let codec = |&(payload_type, name, clock_rate, channels, fmtp): &(u8, &str, u32, u8, &str)| {
-        Codec { fmtp: fmtp.to_owned(), ..Codec::new(payload_type, name, clock_rate, channels) }
-    };
-    OWN_CODECS.iter().map(codec).collect()
 }
 
 /// A stream whose connection is gone can only be opened anew, to where the contact says to listen.

@@ -182,7 +182,7 @@ const DEFAULT_PTIME_MS: u32 = 20;
 
 #[cfg(test)]
 mod tests {
-    use super::super::OWN_CODECS;
+    use super::super::own_codecs;
     use super::*;
 
     fn session() -> Session {
@@ -190,13 +190,7 @@ mod tests {
     }
 
     fn own() -> Vec<Codec> {
-        OWN_CODECS
-            .iter()
-            .map(|&(payload_type, name, clock_rate, channels, fmtp)| Codec {
-                fmtp: fmtp.into(),
-                ..Codec::new(payload_type, name, clock_rate, channels)
-            })
-            .collect()
+        own_codecs(false)
     }
 
     #[test]

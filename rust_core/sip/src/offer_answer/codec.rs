@@ -40,7 +40,7 @@ impl Codec {
 
     /// Whether we can play and record it: G.711.
     pub fn is_playable(&self) -> bool {
-        self.clock_rate == 8000
+        self.clock_rate == PLAYABLE_HZ
             && self.channels == 1
             && (self.name.eq_ignore_ascii_case("PCMA") || self.name.eq_ignore_ascii_case("PCMU"))
     }
@@ -62,8 +62,21 @@ impl Codec {
     }
 }
 
-/// What we offer of our own: (payload type, name, clock, channels, fmtp). Opus and G.722 are there to be relayed.
-pub const OWN_CODECS: [(u8, &str, u32, u8, &str); 6] = [
+/// What we offer of our own, the preferred first. `only_playable` leaves out what we can only relay.
+pub fn own_codecs(only_playable: bool) -> Vec<Codec> {
+    let codec = |&(payload_type, name, clock_rate, channels, fmtp): &(u8, &str, u32, u8, &str)| {
+        Codec { fmtp: fmtp.to_owned(), ..Codec::new(payload_type, name, clock_rate, channels) }
+    };
+    let is_fit =
+        |codec: &Codec| codec.is_playable() || codec.is_events() && codec.clock_rate == PLAYABLE_HZ;
+    OWN_CODECS.iter().map(codec).filter(|codec| !only_playable || is_fit(codec)).collect()
+}
+
+/// The clock of what we can play and record.
+const PLAYABLE_HZ: u32 = 8000;
+
+/// (payload type, name, clock, channels, fmtp). Opus and G.722 are there to be relayed.
+const OWN_CODECS: [(u8, &str, u32, u8, &str); 6] = [
     (96, "opus", 48000, 2, "useinbandfec=1"),
     (9, "G722", 8000, 1, ""),
     (8, "PCMA", 8000, 1, ""),
@@ -71,3 +84,21 @@ pub const OWN_CODECS: [(u8, &str, u32, u8, &str); 6] = [
     (101, "telephone-event", 8000, 1, "0-15"),
     (102, "telephone-event", 48000, 1, "0-15"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_must_hear_offers_g711_and_its_keys_only() {
+        let names = |only_playable| -> Vec<(String, u32)> {
+            own_codecs(only_playable)
+                .into_iter()
+                .map(|codec| (codec.name, codec.clock_rate))
+                .collect()
+        };
+        let playable = [("PCMA", 8000), ("PCMU", 8000), ("telephone-event", 8000)];
+        assert_eq!(names(true), playable.map(|(name, rate)| (name.to_owned(), rate)));
+        assert_eq!(names(false).len(), OWN_CODECS.len());
+    }
+}

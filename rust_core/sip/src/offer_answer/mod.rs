@@ -5,7 +5,7 @@ mod codec;
 mod sdp;
 
 pub use agree::{Agreed, AgreedCodec, Refused, accept_answer, answer, offer};
-pub use codec::{Codec, OWN_CODECS};
+pub use codec::{Codec, own_codecs};
 pub use sdp::{Direction, MediaLine, SessionDescription};
 
 use std::net::SocketAddr;

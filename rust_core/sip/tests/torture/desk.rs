@@ -130,6 +130,7 @@ fn endpoint() -> Endpoint {
         min_expires: Duration::from_secs(60),
         max_expires: Duration::from_secs(3600),
         user_agent: "Tandem".to_owned(),
+        only_playable: false,
     };
     let address = CARRIER.parse().unwrap();
     let trunk = Trunk {
