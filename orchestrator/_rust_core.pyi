@@ -81,8 +81,10 @@ class Trunk:
         """`transport` is "udp" or "tcp". `sources` are further addresses ("192.0.2.7" or "192.0.2.0/24") whose calls
         count as this trunk's; `host` always does. `domain` is the host part of our From and of the register's
         To (default: `host`). A challenge is answered only if it comes from `host` and names `realm`.
-        `contact_user` (default: `username`, else `id`) is the user part of our Contact; an incoming request to it
-        belongs to this trunk even when several trunks share an address."""
+        `contact_user` (default: `username`, else `id`) is the user part of our Contact. Where several trunks share an
+        address, the one is meant whose Contact is called, then those known by it, then those registered there; a call
+        that could still be two companies' is taken for a stranger's (`sip_unclear_trunks`). A trunk that registers is
+        known only while it is registered."""
 
 @final
 class RestoredBinding:

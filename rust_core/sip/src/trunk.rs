@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::auth::ClientDigest;
 use crate::endpoint::Trunk;
@@ -22,6 +22,17 @@ pub(crate) struct Trunks {
     calls: HashMap<TrunkKey, usize>,
 }
 
+/// Whose a request is.
+#[derive(Debug)]
+pub(crate) enum Whose<'a> {
+    /// No trunk's.
+    Nobodys,
+    /// Of this trunk.
+    Of(&'a Arc<Trunk>),
+    /// Of one of several companies, and nothing tells of which.
+    Unclear,
+}
+
 /// Our registration at one trunk.
 #[derive(Clone, Debug)]
 pub(crate) struct Registration {
@@ -30,6 +41,8 @@ pub(crate) struct Registration {
     pub(crate) digest: ClientDigest,
     /// What was last told to Python; `None` before the first answer.
     pub(crate) registered: Option<bool>,
+    /// When what was last granted ends.
+    pub(crate) until: Option<Instant>,
     pub(crate) failures: u32,
     /// Challenges answered since the last success.
     pub(crate) challenges: u8,
@@ -91,20 +104,32 @@ impl Trunks {
     }
 
     /// Whose a request from `source` is, addressed to `user`. Where several trunks share the address, the one whose
-    /// Contact is asked for is meant.
-    pub(crate) fn of_source(&self, source: IpAddr, user: Option<&str>) -> Option<&Arc<Trunk>> {
+    /// Contact is asked for is meant, then those known by it, then those that are registered there: the narrowest
+    /// network first. A trunk that registers is known only while it is registered.
+    pub(crate) fn of_source(&self, now: Instant, source: IpAddr, user: Option<&str>) -> Whose<'_> {
         let source = source.to_canonical();
         let exact = self.by_address.get(&source).map_or(&[][..], Vec::as_slice);
         let networks = self.networks.iter().filter(|(net, len, _)| contains(*net, *len, source));
         let keys = exact.iter().chain(networks.map(|(.., key)| key));
-        let mut first = None;
-        for trunk in keys.filter_map(|key| self.trunks.get(key)) {
-            if user == Some(trunk.contact_user.as_str()) {
-                return Some(trunk);
+        let is_registered = |key: &&TrunkKey| {
+            self.registrations.get(*key).and_then(|r| r.until).is_some_and(|until| now < until)
+        };
+        let known: Vec<_> = keys
+            .filter_map(|key| Some((key, self.trunks.get(key)?)))
+            .filter(|(key, trunk)| !trunk.register || is_registered(key))
+            .map(|(_, trunk)| trunk)
+            .collect();
+        let is_asked = |trunk: &&Arc<Trunk>| user == Some(trunk.contact_user.as_str());
+        let asked: Vec<_> = known.iter().copied().filter(is_asked).collect();
+        let by_address: Vec<_> = known.iter().copied().filter(|trunk| !trunk.register).collect();
+        let meant = [asked, by_address, known].into_iter().find(|some| !some.is_empty());
+        match meant.as_deref() {
+            None => Whose::Nobodys,
+            Some([first, rest @ ..]) if rest.iter().all(|t| t.company == first.company) => {
+                Whose::Of(first)
             }
-            first = first.or(Some(trunk));
+            Some(_) => Whose::Unclear,
         }
-        first
     }
 
     pub(crate) fn all_registering(&self) -> Vec<Arc<Trunk>> {
@@ -163,9 +188,10 @@ impl Trunks {
                 self.by_address.entry(address.ip().to_canonical()).or_default().push(key.clone());
             }
             for &(network, length) in &trunk.sources {
+                let (network, length) = canonical(network, length);
                 let is_one = u32::from(length) >= if network.is_ipv4() { 32 } else { 128 };
                 if is_one {
-                    let same = self.by_address.entry(network.to_canonical()).or_default();
+                    let same = self.by_address.entry(network).or_default();
                     if !same.contains(&key) {
                         same.push(key.clone());
                     }
@@ -174,6 +200,7 @@ impl Trunks {
                 }
             }
         }
+        self.networks.sort_by_key(|(_, length, _)| std::cmp::Reverse(*length));
     }
 }
 
@@ -195,6 +222,14 @@ fn is_same_place(a: &Trunk, b: &Trunk) -> bool {
         (t.register, &t.host, t.port, t.transport, t.address, &t.domain, &t.contact_user, user)
     }
     place(a) == place(b)
+}
+
+/// A network of IPv4 addresses that is written as IPv6, as what it is (RFC 4291 §2.5.5.2).
+fn canonical(network: IpAddr, length: u8) -> (IpAddr, u8) {
+    match (network.to_canonical(), length.checked_sub(96)) {
+        (v4 @ IpAddr::V4(_), Some(rest)) if network.is_ipv6() => (v4, rest),
+        _ => (network, length),
+    }
 }
 
 /// Whether an address lies in a network.

@@ -30,6 +30,8 @@ counters! {
     shed_others,
     /// Requests without valid credentials.
     unauthorized,
+    /// Calls from an address that trunks of several companies share, with nothing to tell whose they are.
+    unclear_trunks,
     /// Registers obeyed.
     registers,
     /// Requests and responses sent again.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::{Account, Endpoint, Flow, Trunk};
 use crate::auth::Verdict;
+use crate::trunk::Whose;
 use crate::wire::{Address, HeaderName, Method, Request, Uri};
 
 /// Who sent a request.
@@ -28,15 +29,17 @@ impl Endpoint {
         request: &Request,
     ) -> Option<Sender> {
         let user = Uri::parse(&request.uri).and_then(|uri| uri.user());
-        if let Some(trunk) = self.trunks.of_source(flow.peer.ip(), user.as_deref()) {
-            // A phone beside a trunk on one address shows who it is.
-            if request.headers.line(&HeaderName::ProxyAuthorization).is_none()
-                && !self.is_own_user(request)
-            {
+        // A phone beside a trunk on one address shows who it is.
+        let is_phone = request.headers.line(&HeaderName::ProxyAuthorization).is_some()
+            || self.is_own_user(request);
+        match self.trunks.of_source(now, flow.peer.ip(), user.as_deref()) {
+            Whose::Of(trunk) if !is_phone => {
                 let trunk = trunk.clone();
                 self.prove(now, flow);
                 return Some(Sender::Trunk(trunk));
             }
+            Whose::Unclear if !is_phone => self.counters.unclear_trunks += 1,
+            _ => {}
         }
         self.authenticate(now, flow, reply, request, 407).map(Sender::Device)
     }

@@ -44,7 +44,11 @@ impl Endpoint {
         if trunk.address.is_none() || self.closing {
             return;
         }
+        let key = key_of(trunk);
+        // With nothing but another secret it is the same registration to the carrier.
+        let until = self.trunks.take_registration(&key).and_then(|old| old.until);
         let registration = Registration {
+            until,
             call_id: self.random_hex(),
             cseq: 0,
             digest: ClientDigest::new(self.random_hex()),
@@ -54,7 +58,7 @@ impl Endpoint {
             expires: trunk.expires,
             newest: 0,
         };
-        self.trunks.put_registration(key_of(trunk), registration);
+        self.trunks.put_registration(key, registration);
         self.send_register(now, trunk);
     }
 
@@ -168,6 +172,7 @@ impl Endpoint {
                 registration.failures = 0;
                 registration.challenges = 0;
                 let granted = granted(response, &contact).unwrap_or(registration.expires);
+                registration.until = Some(now + granted);
                 self.schedule(now, &key, refresh_after(granted));
                 self.tell_trunk(now, &key, true, status, reason);
             }

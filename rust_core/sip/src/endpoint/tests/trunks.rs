@@ -313,6 +313,90 @@ fn a_call_belongs_to_the_trunk_of_its_source() {
     assert_eq!(trunk_of(&mut desk, "192.0.2.98:9", other), None);
 }
 
+/// Whose a call of the carrier is, addressed to `user`: a company and its trunk.
+fn whose(desk: &mut Desk, user: &str) -> Option<(String, String)> {
+    let caller = desk.next_caller();
+    let asked = format!("INVITE sip:{user}@");
+    desk.hear(CARRIER, caller.invite().replacen("INVITE sip:+74951234501@", &asked, 1));
+    let arrived = desk.events().into_iter().find_map(|event| match event {
+        Event::Incoming(incoming) => Some((incoming.company, incoming.trunk?)),
+        _ => None,
+    });
+    assert_eq!(desk.statuses(), [if arrived.is_some() { 100 } else { 407 }]);
+    arrived
+}
+
+#[test]
+fn a_registering_trunk_is_known_by_its_address_while_it_is_registered() {
+    let (mut desk, register) = started();
+    assert_eq!(whose(&mut desk, "carrier"), None);
+    desk.hear(CARRIER, accepted(&register, "300"));
+    assert!(whose(&mut desk, "carrier").is_some());
+    assert!(whose(&mut desk, "+74951234501").is_some());
+    desk.pass_s(290);
+    desk.sent();
+    desk.events();
+    assert!(whose(&mut desk, "carrier").is_some(), "a refresh that fails takes nothing back");
+    desk.pass_s(10);
+    desk.sent();
+    assert_eq!(whose(&mut desk, "carrier"), None);
+}
+
+#[test]
+fn of_several_companies_trunks_at_one_address_none_is_meant_by_chance() {
+    let of = |company: &str, trunk: Trunk| Trunk { company: company.into(), ..trunk };
+    let registering = |company: &str| {
+        of(company, Trunk { contact_user: format!("{company}-user"), ..registering() })
+    };
+    let by_address = of("zeta", trunk("line", CARRIER));
+    let two = vec![registering("acme"), registering("beta")];
+    let with_line = [two.clone(), vec![by_address.clone()]].concat();
+    let cases = [
+        (two.clone(), "acme-user", Some("acme")),
+        (two.clone(), "beta-user", Some("beta")),
+        (two, "+74951234501", None),
+        (with_line.clone(), "+74951234501", Some("zeta")),
+        (with_line, "beta-user", Some("beta")),
+        (vec![by_address.clone(), of("acme", by_address)], "+74951234501", None),
+    ];
+    for (mut trunks, user, company) in cases {
+        for _ in 0..2 {
+            trunks.reverse();
+            let mut desk = Desk::new();
+            desk.command(Command::SetTrunks(trunks.clone()));
+            for register in desk.requests() {
+                desk.hear(CARRIER, accepted(&register, "300"));
+            }
+            let found = whose(&mut desk, user).map(|(company, _)| company);
+            assert_eq!(found.as_deref(), company, "{user} {trunks:?}");
+            let unclear = u64::from(company.is_none());
+            assert_eq!(desk.endpoint.counters().unclear_trunks, unclear);
+        }
+    }
+}
+
+#[test]
+fn of_one_companys_trunks_the_narrowest_network_is_meant() {
+    let carrier = peer(CARRIER).ip();
+    let within = |id: &str, network: std::net::IpAddr, length| Trunk {
+        sources: vec![(network, length)],
+        ..trunk(id, "192.0.2.200:5060")
+    };
+    let std::net::IpAddr::V4(v4) = carrier else { panic!("IPv4") };
+    let mapped = v4.to_ipv6_mapped().into();
+    let table = [
+        (vec![within("all", carrier, 16), within("narrow", carrier, 24)], "narrow"),
+        (vec![within("all", carrier, 24), within("one", carrier, 32)], "one"),
+        (vec![within("all", carrier, 24), within("narrow", mapped, 96 + 28)], "narrow"),
+        (vec![within("all", carrier, 24), within("one", mapped, 128)], "one"),
+    ];
+    for (trunks, meant) in table {
+        let mut desk = Desk::new();
+        desk.command(Command::SetTrunks(trunks));
+        assert_eq!(whose(&mut desk, "+74951234501").unwrap().1, meant);
+    }
+}
+
 #[test]
 fn an_asserted_identity_is_believed_of_trunks() {
     let mut desk = Desk::new();
@@ -346,6 +430,9 @@ fn a_call_to_our_contact_names_its_number_elsewhere() {
     let called_with = |uri: &str, extra: &str, trunk: Trunk| {
         let mut desk = Desk::new();
         desk.command(Command::SetTrunks(vec![trunk]));
+        for register in desk.requests() {
+            desk.hear(CARRIER, accepted(&register, "300"));
+        }
         desk.events();
         let call = desk.next_caller().invite_with(extra, SDP).replacen(number, uri, 1);
         desk.hear(CARRIER, Bytes::from(call));
