@@ -5,7 +5,7 @@ Who reads too slowly is let go with leave to resume; whose key was revoked is le
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -19,9 +19,10 @@ from api.envelopes import TYPES, Envelopes
 from api.problems import Problem
 from orchestrator.app import Exchange
 from orchestrator.devices.journal.subscription import Subscription
+from orchestrator.devices.store.history import Found
 from orchestrator.model.errors import SlowConsumer
-from orchestrator.model.identifiers import CompanyId
-from orchestrator.model.journal import Record
+from orchestrator.model.identifiers import CallId, CompanyId
+from orchestrator.model.journal import Entry, Record
 
 
 @frozen
@@ -30,24 +31,25 @@ class Feed:
 
     exchange: Exchange
     company: CompanyId
-    types: frozenset[str] | None
-    call: str | None
+    kinds: frozenset[type[Entry]] | None
+    call: CallId | None
     envelopes: Envelopes
 
-    async def page(self, place: int, limit: int) -> list[Record]:
-        """Records behind `place`, wanted or not."""
-        return await self.exchange.entries_after(self.company, place, limit)
+    async def page(self, place: int, limit: int) -> Found:
+        """Wanted records behind `place`, and how far was looked."""
+        return await self.exchange.entries_after(self.company, place, limit, kinds=self.kinds, call=self.call)
+
+    def is_behind(self, place: int) -> bool:
+        """Whether there is anything behind `place`, wanted or not."""
+        return place < self.exchange.last_seq(self.company)
 
     def news(self) -> AbstractAsyncContextManager[Subscription]:
         """Records from now on, wanted or not."""
         return self.exchange.subscribe(self.company)
 
-    def wanted(self, records: Iterable[Record]) -> list[tuple[Record, bytes]]:
-        """Those that the reader asked for, encoded."""
-        return [(record, self.envelopes.encode(record)) for record in records if self._wants(record)]
-
-    def _wants(self, record: Record) -> bool:
-        if self.types is not None and TYPES[type(record.entry)] not in self.types:
+    def wants(self, record: Record) -> bool:
+        """Whether the reader asked for it."""
+        if self.kinds is not None and type(record.entry) not in self.kinds:
             return False
         return self.call is None or getattr(record.entry, "call", None) == self.call
 
@@ -111,7 +113,10 @@ class EventStream(Response):
             async with self._feed.news() as news:
                 await self._catch_up(send)
                 while await self._may_go_on():
-                    await self._tell(send, await self._next(news))
+                    records = await self._next(news)
+                    if records:
+                        wanted = [record for record in records if self._feed.wants(record)]
+                        await self._tell(send, wanted, records[-1].seq)
                     if trio.current_time() >= self._quiet_since + HEARTBEAT_S:
                         await self._write(send, self._note(b"heartbeat"))
             goodbye = b""
@@ -131,19 +136,22 @@ class EventStream(Response):
         return [record for record in records if record.seq > self._place]
 
     async def _catch_up(self, send: Send) -> None:
-        while page := await self._feed.page(self._place, PAGE):
-            await self._tell(send, page)
+        while self._feed.is_behind(self._place):
+            found = await self._feed.page(self._place, PAGE)
+            await self._tell(send, found.records, found.place)
+            if not found.records:
+                # A long search tells how far it is: whoever breaks it off goes on from there.
+                await self._write(send, self._note(b"heartbeat"))
 
-    async def _tell(self, send: Send, records: Sequence[Record]) -> None:
-        if not records:
-            return
+    async def _tell(self, send: Send, wanted: Sequence[Record], place: int) -> None:
         events = [
-            b"id: %d\nevent: %b\ndata: %b\n\n" % (record.seq, TYPES[type(record.entry)].encode(), encoded)
-            for record, encoded in self._feed.wanted(records)
+            b"id: %d\nevent: %b\ndata: %b\n\n"
+            % (record.seq, TYPES[type(record.entry)].encode(), self._feed.envelopes.encode(record))
+            for record in wanted
         ]
         if events:
             await self._write(send, b"".join(events))
-        self._place = records[-1].seq
+        self._place = place
 
     async def _write(self, send: Send, body: bytes) -> None:
         await send({"type": "http.response.body", "body": body, "more_body": True})

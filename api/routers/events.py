@@ -16,8 +16,10 @@ from api.problems import Problem
 from api.security import EventsRead
 from api.streams import EventStream, Feed, Streams
 from orchestrator.app import Exchange
+from orchestrator.devices.store.history import LOOKED_AT_MAX
 from orchestrator.model.errors import SlowConsumer
-from orchestrator.model.identifiers import CompanyId
+from orchestrator.model.identifiers import CallId, CompanyId
+from orchestrator.model.journal import Entry
 
 router = APIRouter(tags=["events"])
 
@@ -26,7 +28,7 @@ class EventPage(BaseModel):
     """What a long poll answers."""
 
     items: list[Envelope] = Field(max_length=200)
-    after: int = Field(description="Ask with this `after` next")
+    after: int = Field(description="Ask with this `after` next. A page may be empty before there is no more")
 
 
 @router.get(
@@ -53,7 +55,7 @@ async def listen(
     _check_kept(access.exchange, company, place)
     place = access.exchange.last_seq(company) if place is None else place
     envelopes: Envelopes = request.app.state.envelopes
-    feed = Feed(access.exchange, company, _known(types), call, envelopes)
+    feed = Feed(access.exchange, company, _known(types), CallId(call) if call else None, envelopes)
     if wait is not None:
         return await _poll(feed, place, wait, limit)
     streams: Streams = request.app.state.streams
@@ -66,13 +68,13 @@ async def listen(
     return EventStream(feed, place, streams, access.principal.key_id, allowed)
 
 
-def _known(types: str | None) -> frozenset[str] | None:
+def _known(types: str | None) -> frozenset[type[Entry]] | None:
     if types is None:
         return None
     asked = frozenset(types.split(","))
     if unknown := sorted(asked - set(TYPES.values())):
         raise Problem("invalid_input", f"no such event type: {', '.join(unknown)}")
-    return asked
+    return frozenset(kind for kind, name in TYPES.items() if name in asked)
 
 
 def _check_kept(exchange: Exchange, company: CompanyId, place: int | None) -> None:
@@ -86,19 +88,14 @@ def _check_kept(exchange: Exchange, company: CompanyId, place: int | None) -> No
 
 
 async def _poll(feed: Feed, place: int, wait_s: float, limit: int) -> Response:
-    items: list[bytes] = []
-
-    async def look() -> bool:
-        nonlocal items, place
-        while not items and (page := await feed.page(place, limit)):
-            items = [encoded for _, encoded in feed.wanted(page)]
-            place = page[-1].seq
-        return bool(items)
-
-    if not await look():
-        with trio.move_on_after(wait_s), contextlib.suppress(SlowConsumer):
-            async with feed.news() as news:
-                while not await look():
+    found = await feed.page(place, limit)
+    with trio.move_on_after(wait_s), contextlib.suppress(SlowConsumer):
+        async with feed.news() as news:
+            # One request looks at so much only; then an empty page is an answer, too.
+            while not found.records and found.place - place < LOOKED_AT_MAX:
+                if not feed.is_behind(found.place):
                     await anext(news)
-    body = b'{"items":[' + b",".join(items) + b'],"after":' + str(place).encode() + b"}"
+                found = await feed.page(found.place, limit)
+    items = b",".join(feed.envelopes.encode(record) for record in found.records)
+    body = b'{"items":[' + items + b'],"after":' + str(found.place).encode() + b"}"
     return Response(body, media_type="application/json")

@@ -3,7 +3,7 @@
 Methods that only look are plain and answer from memory; those that change something or read the past are awaited.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from orchestrator.devices.engine.switch import EngineSwitch
 from orchestrator.devices.journal.journal import SqlJournal
 from orchestrator.devices.journal.subscription import Subscription
 from orchestrator.devices.store.answers import Answers
-from orchestrator.devices.store.history import Cursor, History
+from orchestrator.devices.store.history import Cursor, Found, History
 from orchestrator.devices.store.keys import Keys
 from orchestrator.flows.originate import originate
 from orchestrator.flows.world import World
@@ -29,7 +29,7 @@ from orchestrator.model.commands import HangUpCall, OriginateCall, Side, Transfe
 from orchestrator.model.directory import Company
 from orchestrator.model.errors import NoSuchObject, NotAccepting
 from orchestrator.model.identifiers import CallId, CommandId, CompanyId, PersonId
-from orchestrator.model.journal import CommandAccepted, Record
+from orchestrator.model.journal import CommandAccepted, Entry, Record
 from orchestrator.model.registrations import Registration, TrunkState
 from orchestrator.numbering.directory import Directory
 from orchestrator.ports import Clock
@@ -231,11 +231,23 @@ class Exchange:
         self.store.state(company)
         return await self.history.entries_of(company, call)
 
-    async def entries_after(self, company: CompanyId, seq: int, limit: int) -> list[Record]:
-        """The journal from one place on, as far as it was told."""
+    async def entries_after(
+        self,
+        company: CompanyId,
+        seq: int,
+        limit: int,
+        *,
+        kinds: Collection[type[Entry]] | None = None,
+        call: CallId | None = None,
+    ) -> Found:
+        """The journal from one place on, as far as it was told, only some kinds or one call's.
+
+        Each search looks at some thousand entries at most, wanted or not: go on from its `place` until `last_seq`.
+        """
         last = self.last_seq(company)
-        found = await self.history.entries_after(company, seq, limit) if seq < last else []
-        return [record for record in found if record.seq <= last]
+        if seq >= last:
+            return Found([], seq)
+        return await self.history.entries_after(company, seq, limit, last, kinds, call)
 
     def last_seq(self, company: CompanyId) -> int:
         """The newest entry that was told; 0 if there is none."""

@@ -79,7 +79,7 @@ async def test_a_document_makes_a_company_that_outlives_a_restart(tmp_path: Path
         found = exchange.directory(DEMO).by_extension("102")
         assert found is not None
         assert found.id == "boris"
-        records = await exchange.entries_after(DEMO, 0, 10)
+        records = (await exchange.entries_after(DEMO, 0, 10)).records
         assert [record.entry for record in records] == [ConfigurationChanged("test", planned.changes)]
 
 
@@ -160,7 +160,7 @@ async def test_registrations_outlive_a_restart_and_are_told_once(tmp_path: Path)
                 assert await call.answered()
                 call.hang_up()
                 await theirs.ended()
-                news = [record.entry for record in await exchange.entries_after(DEMO, 0, 1000)]
+                news = [record.entry for record in (await exchange.entries_after(DEMO, 0, 1000)).records]
                 assert [n.device for n in news if isinstance(n, DeviceRegistered)] == [
                     "anna-desk",
                     "boris-desk",
@@ -175,7 +175,7 @@ async def test_a_device_that_leaves_is_told_and_forgotten(tmp_path: Path) -> Non
             phones.remove(anna)
             await until(lambda: len(exchange.registrations(DEMO)) == 1)
             await exchange.journal.durable()
-            last = (await exchange.entries_after(DEMO, 0, 1000))[-1].entry
+            last = (await exchange.entries_after(DEMO, 0, 1000)).records[-1].entry
             assert last == DeviceUnregistered(DeviceId("anna-desk"), "unregistered")
             await exchange.presence.bindings.flush()
             assert [one.device for one in await exchange.presence.bindings.load()] == ["boris-desk"]
@@ -210,7 +210,7 @@ async def test_a_call_is_seen_commanded_and_remembered(tmp_path: Path) -> None:
                 assert (state.progress, state.call, state.by) == (Progress.COMPLETED, live.call, "test")
                 last = exchange.last_seq(DEMO)
                 told = [await anext(following) for _ in range(last - following.last_seq)]
-            assert told == await exchange.entries_after(DEMO, following.last_seq, 1000)
+            assert told == (await exchange.entries_after(DEMO, following.last_seq, 1000)).records
             record = await exchange.record(DEMO, live.call)
             assert record is not None
             assert (record.cause, record.people) == (EndCause.COMMAND, ("anna", "boris"))

@@ -71,7 +71,7 @@ async def check(exchange: Exchange, answered: list[str], killed_at: datetime) ->
 
 async def journal_of(exchange: Exchange) -> list[Record]:
     records: list[Record] = []
-    while page := await exchange.entries_after(DEMO, len(records), 10_000):
+    while page := (await exchange.entries_after(DEMO, len(records), 10_000)).records:
         records += page
     return records
 

@@ -1,11 +1,11 @@
 """Reads the journal and the call records back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import get_args
 
 import sqlalchemy as sa
-from attrs import define
+from attrs import define, frozen
 
 from orchestrator.devices.journal.codec import decode_call_record, decode_record
 from orchestrator.devices.store.database import Database
@@ -13,11 +13,20 @@ from orchestrator.devices.store.tables import CALL_PARTIES, CALL_RECORDS, JOURNA
 from orchestrator.devices.store.times import from_us, to_us
 from orchestrator.model.calls import Direction
 from orchestrator.model.identifiers import CallId, CompanyId, PersonId
-from orchestrator.model.journal import Record
+from orchestrator.model.journal import Entry, Record
 from orchestrator.statistics.records import CallRecord
 
 Cursor = tuple[datetime, CallId]
 """A place in the call records: start and name of the last one that was seen."""
+
+
+@frozen
+class Found:
+    """A part of the journal."""
+
+    records: list[Record]
+    place: int
+    """Up to here was looked: what is wanted and not here comes behind it."""
 
 
 @define(eq=False)
@@ -46,9 +55,8 @@ class History:
         parties += [f"number:{number}"] if number is not None else []
         for place, party in enumerate(parties):
             named = CALL_PARTIES.alias(f"party{place}")
-            table = table.join(
-                named, sa.and_(named.c.company == CALL_RECORDS.c.company, named.c.call == CALL_RECORDS.c.call)
-            )
+            same = (column == CALL_RECORDS.c[column.name] for column in named.c if column.name != "party")
+            table = table.join(named, sa.and_(*same))
             conditions += [named.c.company == company, named.c.party == party]
             if place == 0:
                 started, call = named.c.started_at_us, named.c.call
@@ -78,17 +86,30 @@ class History:
         """What happened in one call; the first 10,000 entries."""
         return await self.database.read(lambda connection: entries_of(connection, company, call))
 
-    async def entries_after(self, company: CompanyId, seq: int, limit: int) -> list[Record]:
-        """The journal from one place on."""
-        query = _ENTRIES.where(JOURNAL.c.company == company, JOURNAL.c.seq > seq)
-        query = query.order_by(JOURNAL.c.seq).limit(limit)
-        return await self.database.read(lambda connection: _records(company, connection.execute(query).all()))
+    async def entries_after(
+        self,
+        company: CompanyId,
+        seq: int,
+        limit: int,
+        last: int,
+        kinds: Collection[type[Entry]] | None = None,
+        call: CallId | None = None,
+    ) -> Found:
+        """The journal from behind `seq` to `last`, only these kinds and this call. Looks at `LOOKED_AT_MAX` at most."""
+        if kinds is not None and call is None:
+            last = min(last, seq + LOOKED_AT_MAX)  # numbers have no gaps
+        names = _ALL_KINDS if kinds is None else [kind.__name__ for kind in kinds]
+
+        def search(connection: sa.Connection) -> list[Record]:
+            return list(_search(connection, company, call, seq, last, limit, names))
+
+        records = await self.database.read(search)
+        return Found(records, records[-1].seq if len(records) == limit else max(seq, last))
 
 
 def entries_of(connection: sa.Connection, company: CompanyId, call: CallId) -> list[Record]:
     """What happened in one call."""
-    query = _ENTRIES.where(JOURNAL.c.company == company, JOURNAL.c.call == call).order_by(JOURNAL.c.seq)
-    return _records(company, connection.execute(query.limit(10_000)).all())
+    return list(_search(connection, company, call, 0, _NEWEST, 10_000, _ALL_KINDS))
 
 
 def ends_of_journals(connection: sa.Connection) -> dict[CompanyId, tuple[int, int]]:
@@ -96,11 +117,16 @@ def ends_of_journals(connection: sa.Connection) -> dict[CompanyId, tuple[int, in
     ends: dict[CompanyId, tuple[int, int]] = {}
     last: str | None = ""
     while (last := connection.scalar(_NEXT_COMPANY, {"after": last})) is not None:
-        of_company = JOURNAL.c.company == last
-        oldest = connection.scalar(sa.select(sa.func.min(JOURNAL.c.seq)).where(of_company))
-        newest = connection.scalar(sa.select(sa.func.max(JOURNAL.c.seq)).where(of_company))
-        ends[CompanyId(last)] = oldest or 1, newest or 0
+        ends[CompanyId(last)] = _ends(connection, last)
     return ends
+
+
+def _ends(connection: sa.Connection, company: str) -> tuple[int, int]:
+    """Two queries: SQLite finds one end at once, and for both reads all that is between."""
+    of_company = JOURNAL.c.company == company
+    oldest = connection.scalar(sa.select(sa.func.min(JOURNAL.c.seq)).where(of_company))
+    newest = connection.scalar(sa.select(sa.func.max(JOURNAL.c.seq)).where(of_company))
+    return oldest or 1, newest or 0
 
 
 def open_calls(connection: sa.Connection) -> list[list[Record]]:
@@ -120,21 +146,11 @@ def replay(
 ) -> Iterable[Record]:
     """Entries of some kinds from an instant on, in order. The place is found by halving: seq grows with time."""
     first = _first_seq_at(connection, company, to_us(since))
-    query = _ENTRIES.where(
-        JOURNAL.c.company == company, JOURNAL.c.seq >= first, JOURNAL.c.kind.in_(kinds)
-    ).order_by(JOURNAL.c.seq)
-    for rows in connection.execution_options(yield_per=1000).execute(query).partitions():
-        for seq, at_us, kind, body in rows:
-            yield decode_record(company, seq, at_us, kind, body)
+    return _search(connection, company, None, first - 1, _NEWEST, -1, kinds)
 
 
 def _first_seq_at(connection: sa.Connection, company: CompanyId, at_us: int) -> int:
-    ends = sa.select(sa.func.min(JOURNAL.c.seq), sa.func.max(JOURNAL.c.seq)).where(
-        JOURNAL.c.company == company
-    )
-    low, high = connection.execute(ends).one()
-    if low is None:
-        return 1
+    low, high = _ends(connection, company)
     high += 1
     while low < high:
         middle = (low + high) // 2
@@ -146,9 +162,31 @@ def _first_seq_at(connection: sa.Connection, company: CompanyId, at_us: int) -> 
     return int(low)
 
 
-def _records(company: CompanyId, rows: Iterable[Any]) -> list[Record]:
-    return [decode_record(company, row.seq, row.at_us, row.kind, row.body) for row in rows]
+def _search(
+    connection: sa.Connection,
+    company: CompanyId,
+    call: CallId | None,
+    seq: int,
+    last: int,
+    limit: int,
+    kinds: Sequence[str],
+) -> Iterator[Record]:
+    """Entries behind `seq`, to `last` at most; `limit` -1: all."""
+    values = {"company": company, "call": call, "seq": seq, "last": last, "limit": limit, "kinds": kinds}
+    query = _ENTRIES if call is None else _ENTRIES_OF_CALL
+    for rows in connection.execution_options(yield_per=1000).execute(query, values).partitions():
+        for place, at_us, kind, body in rows:
+            yield decode_record(company, place, at_us, kind, body)
 
 
-_ENTRIES = sa.select(JOURNAL.c.seq, JOURNAL.c.at_us, JOURNAL.c.kind, JOURNAL.c.body)
+_NEWEST = 2**63 - 1
+LOOKED_AT_MAX = 20_000
+"""Entries that one search looks at: some milliseconds. Whoever has found nothing by then asks again from there."""
+_ALL_KINDS = [kind.__name__ for kind in get_args(Entry)]
+_SEARCH = """SELECT seq, at_us, kind, body FROM journal{} WHERE company = :company
+    AND seq > :seq AND seq <= :last AND kind IN :kinds{} ORDER BY seq LIMIT :limit"""
+_KINDS: sa.BindParameter[Sequence[str]] = sa.bindparam("kinds", expanding=True)
+_ENTRIES = sa.text(_SEARCH.format("", "")).bindparams(_KINDS)
+_ENTRIES_OF_CALL = sa.text(_SEARCH.format(" INDEXED BY journal_call", " AND call = :call")).bindparams(_KINDS)
+"""Left to itself, SQLite takes the primary key, and reads all that the company has."""
 _NEXT_COMPANY = sa.select(sa.func.min(JOURNAL.c.company)).where(JOURNAL.c.company > sa.bindparam("after"))

@@ -86,6 +86,7 @@ CALL_RECORDS = sa.Table(
     sa.Column("direction", sa.String(8), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Index("call_records_started", "company", "started_at_us", "call"),
+    sa.Index("call_records_direction", "company", "direction", "started_at_us", "call"),
     sa.Index("call_records_open", "company", "call", sqlite_where=sa.text("ended_at_us IS NULL")),
     sqlite_with_rowid=False,
 )

@@ -1,7 +1,7 @@
 """An exchange in memory behind the same facade: real configuration, real folds, no switch and no disk."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from orchestrator.configuration.planning import (
     plan_put,
 )
 from orchestrator.configuration.writing import documents_of, export, without_secrets
+from orchestrator.devices.store.history import LOOKED_AT_MAX, Found
 from orchestrator.model.access import KeyView, Principal
 from orchestrator.model.errors import (
     InFlight,
@@ -55,6 +56,7 @@ class FakeExchange:
         self.journals: dict[CompanyId, _Journal] = {}
         self.registered: list[Any] = []
         self.oldest = 1
+        self.looks_at = LOOKED_AT_MAX
         self.state = Health()
         self.loop_lag_s = 0.0
 
@@ -226,9 +228,24 @@ class FakeExchange:
     async def entries_of(self, company: CompanyId, call: CallId) -> list[Record]:
         return [r for r in self.journals[company].records if getattr(r.entry, "call", None) == call]
 
-    async def entries_after(self, company: CompanyId, seq: int, limit: int) -> list[Record]:
+    async def entries_after(
+        self,
+        company: CompanyId,
+        seq: int,
+        limit: int,
+        *,
+        kinds: Collection[type[Entry]] | None = None,
+        call: CallId | None = None,
+    ) -> Found:
         await trio.lowlevel.checkpoint()
-        return self.journals[company].records[seq : seq + limit]
+        looked_at = self.journals[company].records[seq : seq + self.looks_at]
+        found = [
+            record
+            for record in looked_at
+            if (kinds is None or type(record.entry) in kinds)
+            and (call is None or getattr(record.entry, "call", None) == call)
+        ][:limit]
+        return Found(found, found[-1].seq if len(found) == limit else seq + len(looked_at))
 
     def last_seq(self, company: CompanyId) -> int:
         return len(self.journals[company].records)

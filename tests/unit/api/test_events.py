@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from api import streams
 from api.envelopes import TYPES
+from api.routers import events
 from orchestrator.model import journal as j
 from orchestrator.model.calls import Direction, Who
 from orchestrator.model.identifiers import CallId, LegId
@@ -221,6 +222,41 @@ async def test_a_long_poll_waits_for_news(
     assert ([e["seq"] for e in answer["items"]], answer["after"]) == ([2], 2)
     assert (await client.get("/api/v1/events?after=2&wait=10")).json() == {"items": [], "after": 2}
     assert trio.current_time() == pytest.approx(13, abs=0.1)
+
+
+async def test_one_request_looks_at_so_much_only(
+    client: httpx.AsyncClient, fake: FakeExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LOOKED_AT_MAX", 10)
+    fake.looks_at = 10
+    for _ in range(34):
+        fake.write(DEMO, arrived())
+    fake.write(DEMO, arrived(TWO))
+    place, pages = 0, []
+    while place < 36:
+        answer = (await client.get(f"/api/v1/events?after={place}&wait=30&call={TWO}")).json()
+        place = answer["after"]
+        pages.append((len(answer["items"]), place))
+    assert pages == [(0, 10), (0, 20), (0, 30), (1, 36)]
+
+
+async def test_a_stream_that_searches_long_tells_how_far_it_is(
+    app: FastAPI, fake: FakeExchange, key: str
+) -> None:
+    fake.looks_at = 10
+    for _ in range(24):
+        fake.write(DEMO, arrived())
+    fake.write(DEMO, arrived(TWO))
+    reader = Reader(app, key, query=f"after=0&call={TWO}")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reader.run)
+        await wait_all_tasks_blocked()
+        reader.gone.set()
+    assert [(seq, kind) for seq, kind, _ in reader.events] == [
+        (10, "heartbeat"),
+        (20, "heartbeat"),
+        (26, "call.arrived"),
+    ]
 
 
 async def test_what_is_no_longer_kept_is_gone(client: httpx.AsyncClient, fake: FakeExchange) -> None:

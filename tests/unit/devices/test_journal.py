@@ -38,7 +38,7 @@ def gone(place: int = 0) -> DeviceUnregistered:
 
 
 async def entries(database: Database, company: CompanyId = DEMO) -> list[Record]:
-    return await History(database).entries_after(company, 0, 1_000_000)
+    return (await History(database).entries_after(company, 0, 1_000_000, 2**62)).records
 
 
 async def test_what_was_written_is_there_in_order_and_numbered_without_a_gap(database: Database) -> None:
@@ -298,7 +298,7 @@ async def test_a_slow_follower_is_let_go_and_can_resume(database: Database) -> N
             with pytest.raises(SlowConsumer):
                 await anext(following)
             assert journal.followers.slow == 1
-        rest = await History(database).entries_after(DEMO, seen[-1], 1000)
+        rest = (await History(database).entries_after(DEMO, seen[-1], 1000, 2**62)).records
         assert [*seen, *(record.seq for record in rest)] == list(range(1, 21))
 
 
