@@ -18,8 +18,10 @@ import yaml
 
 from demo.manners import Manners, keep_answering
 from demo.traffic import Traffic
+from orchestrator.cli.serve import run_alone
 from orchestrator.devices.engine.phone import Phone, PhoneAccount, Phones, open_phones
 from orchestrator.devices.wav import read_wav
+from orchestrator.model.errors import ResourceError
 
 COMPANY = Path(__file__).with_name("company.yaml")
 PROMPTS = Path(__file__).parent.parent / "orchestrator" / "prompts"
@@ -42,7 +44,7 @@ async def run(arguments: argparse.Namespace, rng: random.Random) -> None:
         online = [phone for phone in people if phone.is_registered]
         print(f"{len(online)} of {len(people)} phones registered; calls begin", flush=True)
         if not online:
-            raise SystemExit(f"no phone could register with {arguments.exchange}")
+            raise ResourceError(f"no phone could register with {arguments.exchange}")
         manners = Manners(rng)
         async with trio.open_nursery() as nursery:
             for phone in (*people, carrier):
@@ -84,7 +86,10 @@ async def open_carrier(company: Mapping[str, Any], arguments: argparse.Namespace
     host, port = _address(arguments.exchange)
     address = f"udp:{trunk['host']}:{arguments.carrier_port or trunk['port']}"
     async with AsyncExitStack() as stack:
-        phones = await stack.enter_async_context(open_phones([address], media_address=trunk["host"]))
+        try:
+            phones = await stack.enter_async_context(open_phones([address], media_address=trunk["host"]))
+        except ResourceError as error:
+            raise ResourceError(f"the carrier: {error}; give another --carrier-port") from error
         _load_speech(phones)
         yield phones.add(PhoneAccount(user=trunk["id"], domain=trunk["host"], host=host, port=port))
 
@@ -103,9 +108,9 @@ def main() -> None:
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().getrandbits(32)
     try:
-        trio.run(_until_told, arguments, random.Random(seed))
-    except OSError as error:
-        sys.exit(f"phones: {error}")
+        run_alone(lambda: _until_told(arguments, random.Random(seed)))
+    except ResourceError as error:
+        sys.exit(str(error))
 
 
 async def _until_told(arguments: argparse.Namespace, rng: random.Random) -> None:

@@ -1,8 +1,10 @@
 """The HTTP API of a running exchange, as commands use it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import httpx
 import typer
@@ -11,6 +13,8 @@ from attrs import field, frozen
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_S = 30.0
 PAGE = 200
+KEY = re.compile(r"[\x21-\x7e]+")
+"""What fits into a header (RFC 6750 §2.1, taken widely)."""
 
 Url = Annotated[str, typer.Option("--url", envvar="TANDEM_URL", help="Where the exchange serves HTTP.")]
 Key = Annotated[
@@ -45,15 +49,19 @@ class Client:
 
     @classmethod
     def open(cls, url: str, key: str | None, data_dir: Path, company: str | None = None) -> "Client":
-        """Find the key. Raises `ApiError` saying where it was looked for."""
+        """Find the key. Raises `ApiError` saying where it was looked for, or that it is none."""
+        where = "--key or TANDEM_KEY"
         if key is None:
             path = data_dir / "operator.key"
+            where = str(path)
             try:
-                key = path.read_text(encoding="utf-8").strip()
+                key = path.read_text(encoding="utf-8", errors="replace").strip()
             except OSError as error:
                 raise ApiError(
                     f"no API key: give --key or TANDEM_KEY, or --data-dir with operator.key ({path}: {error.strerror})"
                 ) from error
+        if not KEY.fullmatch(key):
+            raise ApiError(f"{where} is no API key; one looks like tandem_…")
         return cls(url.rstrip("/"), key, company)
 
     def get(self, path: str, **query: object) -> Any:
@@ -115,9 +123,17 @@ class Client:
             raise ApiError(
                 f"no exchange answers at {self.url} ({error or type(error).__name__}); start one with: tandem serve"
             ) from error
-        if answer.is_success:
+        if not answer.is_success:
+            raise Refused(_refusal(answer))
+        try:
             return answer.json() if answer.content else None
-        raise Refused(_refusal(answer))
+        except ValueError as error:
+            raise ApiError(f"what answers at {self.url} is no exchange; give another --url") from error
+
+
+def segment(text: str) -> str:
+    """Somebody's words as one segment of a path."""
+    return quote(text, safe="")
 
 
 def _refusal(answer: httpx.Response) -> str:

@@ -49,15 +49,15 @@ def demo(
         async with open_served(settings) as (exchange, urls), trio.open_nursery() as nursery:
             await exchange.apply(document, by="demo")
             _announce(settings, document, urls[0], at)
-            nursery.start_soon(_keep_phones, phones)
+            nursery.start_soon(keep_phones, phones)
             await stopped()
             nursery.cancel_scope.cancel()
 
     run_alone(run)
 
 
-async def _keep_phones(command: list[str]) -> None:
-    """Run the phones until cancelled. Raises `ResourceError` if they end by themselves."""
+async def keep_phones(command: list[str]) -> None:
+    """Run the phones until cancelled. Raises `ResourceError` with what they said if they end by themselves."""
 
     async def end(process: trio.Process) -> None:
         process.terminate()
@@ -65,8 +65,9 @@ async def _keep_phones(command: list[str]) -> None:
             await process.wait()
         process.kill()
 
-    done = await trio.run_process(command, check=False, deliver_cancel=end)
-    raise ResourceError(f"the demo's phones ended with status {done.returncode}")
+    done = await trio.run_process(command, check=False, capture_stderr=True, deliver_cancel=end)
+    why = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
+    raise ResourceError(f"the demo's phones have ended: {why}")
 
 
 def _announce(settings: Settings, document: dict[str, Any], url: str, at: str) -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from orchestrator.cli.client import DEFAULT_URL, DataDir, Url
 from orchestrator.devices.engine.phone import PhoneAccount, open_phones
+from orchestrator.model.errors import ResourceError
 
 FILES_WANTED = 20_000
 DISK_WANTED_BYTES = 1 << 30
@@ -149,7 +150,7 @@ def _media() -> Finding:
     """Two phones call each other over the native engine on loopback, and each must hear the other."""
     try:
         received, driver = trio.run(_loop)
-    except OSError as error:
+    except ResourceError as error:
         return Finding("media", str(error), "free some loopback ports, then try again")
     if min(received) == 0:
         return Finding("media", f"packets heard {received}", "a firewall on loopback drops UDP: allow it")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cli.client import DEFAULT_URL, Client, DataDir, Key, Url
+from orchestrator.cli.client import DEFAULT_URL, Client, DataDir, Key, Url, segment
 
 app = typer.Typer(help="API keys: make, show, revoke.", no_args_is_help=True)
 
@@ -49,4 +49,4 @@ def revoke(
     data_dir: DataDir = Path("data"),
 ) -> None:
     """Take a key back at once."""
-    Client.open(url, key, data_dir).delete(f"/keys/{id}")
+    Client.open(url, key, data_dir).delete(f"/keys/{segment(id)}")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from orchestrator.cli.client import DEFAULT_URL, Client, CompanyName, DataDir, Key, Url
+from orchestrator.cli.client import DEFAULT_URL, Client, CompanyName, DataDir, Key, Url, segment
 
 
 def trace(
@@ -18,7 +18,7 @@ def trace(
     data_dir: DataDir = Path("data"),
 ) -> None:
     """Tell the story of one call."""
-    told = Client.open(url, key, data_dir, company).get(f"/calls/{call}/trace", lang=lang)
+    told = Client.open(url, key, data_dir, company).get(f"/calls/{segment(call)}/trace", lang=lang)
     console = Console(highlight=False)
     for sentence in told["sentences"]:
         console.print(f"{sentence['after_s']:8.1f} s  {sentence['text']}", markup=False)

@@ -3,6 +3,7 @@
 import socket
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,17 +38,13 @@ class Shell:
     """Runs `tandem` as the operator of one served exchange."""
 
     url: str
-    key: str
+    key: str | None
     folder: Path
 
     async def tandem(self, *words: str, **environment: str) -> Done:
-        known = {
-            "TANDEM_URL": self.url,
-            "TANDEM_KEY": self.key,
-            "COLUMNS": "200",
-            "PATH": "/usr/bin",
-            "LANG": "C.UTF-8",
-        }
+        known = {"TANDEM_URL": self.url, "COLUMNS": "200", "PATH": "/usr/bin", "LANG": "C.UTF-8"}
+        if self.key is not None:
+            known["TANDEM_KEY"] = self.key
         with trio.fail_after(30):
             done = await trio.run_process(
                 [TANDEM, *words],
@@ -165,14 +162,13 @@ async def test_keys_are_made_shown_and_revoked(shell: Shell, fake: FakeExchange)
 
 
 async def test_the_operators_key_is_found_in_the_data_folder(shell: Shell) -> None:
-    lost = Shell(shell.url, "", shell.folder)
-    environment = {"TANDEM_DATA_DIR": str(shell.folder / "data")}
-    words = ("calls", "--url", shell.url)
-    (shell.folder / "data").mkdir()
-    (shell.folder / "data" / "operator.key").write_text(shell.key + "\n")
-    no_key = {**environment, "PATH": "/usr/bin", "COLUMNS": "200"}
-    done = await trio.run_process([TANDEM, *words], capture_stdout=True, env=no_key, cwd=lost.folder)
-    assert done.returncode == 0
+    lost = Shell(shell.url, None, shell.folder)
+    (shell.folder / "kept").mkdir()
+    (shell.folder / "kept" / "operator.key").write_text(f"{shell.key}\n")
+    assert (await lost.tandem("calls", TANDEM_DATA_DIR=str(shell.folder / "kept"))).code == 0
+    refused = await lost.tandem("calls")
+    assert refused.code == 1
+    assert "no API key: give --key or TANDEM_KEY, or --data-dir with operator.key" in refused.err
 
 
 async def test_an_exchange_that_is_not_there(shell: Shell) -> None:
@@ -180,6 +176,53 @@ async def test_an_exchange_that_is_not_there(shell: Shell) -> None:
     assert done.code == 1
     assert done.err.startswith("tandem: no exchange answers at http://127.0.0.1:1")
     assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("key", ["ключ", "a b"])
+async def test_what_cannot_be_a_key_is_told_in_one_line(shell: Shell, key: str) -> None:
+    done = await shell.tandem("calls", TANDEM_KEY=key)
+    assert (done.code, done.err.strip()) == (
+        1,
+        "tandem: --key or TANDEM_KEY is no API key; one looks like tandem_…",
+    )
+    (shell.folder / "data").mkdir()
+    (shell.folder / "data" / "operator.key").write_bytes(b"\xff\n")
+    done = await Shell(shell.url, None, shell.folder).tandem("calls")
+    assert (done.code, done.err.strip()) == (
+        1,
+        "tandem: data/operator.key is no API key; one looks like tandem_…",
+    )
+
+
+async def test_another_server_is_no_exchange(shell: Shell) -> None:
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, greet, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        done = await shell.tandem("calls", "--url", url)
+        nursery.cancel_scope.cancel()
+    assert (done.code, done.err.strip()) == (
+        1,
+        f"tandem: what answers at {url} is no exchange; give another --url",
+    )
+
+
+async def greet(stream: trio.SocketStream) -> None:
+    await stream.receive_some()
+    await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+    await stream.aclose()
+
+
+async def test_a_carrier_whose_port_is_taken_is_told_in_one_line() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.2", 0))
+        port = str(taken.getsockname()[1])
+        words = [sys.executable, "-m", "demo.phones", "--exchange", "127.0.0.1:9", "--carrier-port", port]
+        with trio.fail_after(30):
+            done = await trio.run_process(words, check=False, capture_stderr=True)
+    [told] = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert f"127.0.0.2:{port}: Address already in use" in told
+    assert told.endswith("give another --carrier-port")
 
 
 @pytest.mark.parametrize(

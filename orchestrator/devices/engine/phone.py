@@ -23,6 +23,7 @@ from attrs import define, field, frozen
 
 from orchestrator import _rust_core as core
 from orchestrator.devices.engine.words import Event
+from orchestrator.model.errors import ResourceError
 
 INCOMING_MAX = 256
 """Calls that wait for somebody to look at them; more are told that the phone is busy."""
@@ -292,20 +293,23 @@ async def open_phones(
 ) -> AsyncIterator[Phones]:
     """Open an engine for phones. Leaving the block ends their calls and registrations (at most 2 s).
 
-    Raises `OSError` naming the address if a socket cannot be opened.
+    Raises `ResourceError` naming the address if a socket cannot be opened.
     """
-    engine = core.Engine(
-        sip_listen=sip_listen,
-        default_realm=COMPANY,
-        media_address=media_address,
-        media_ports=media_ports,
-        # A person decides slowly, and a phone in front of nobody rings until its caller gives up.
-        max_undecided_age_s=300.0,
-        decision_timeout_s=300.0,
-        user_agent="Tandem phone",
-        # It plays and records, which is possible with G.711 only.
-        only_playable=True,
-    )
+    try:
+        engine = core.Engine(
+            sip_listen=sip_listen,
+            default_realm=COMPANY,
+            media_address=media_address,
+            media_ports=media_ports,
+            # A person decides slowly, and a phone in front of nobody rings until its caller gives up.
+            max_undecided_age_s=300.0,
+            decision_timeout_s=300.0,
+            user_agent="Tandem phone",
+            # It plays and records, which is possible with G.711 only.
+            only_playable=True,
+        )
+    except OSError as error:
+        raise ResourceError(str(error)) from error
     try:
         phones = Phones(engine)
         async with trio.open_nursery() as nursery:
