@@ -103,8 +103,10 @@ class RestoredBinding:
         cseq: int,
         user_agent: str = "",
         path: Sequence[str] = ...,
+        instance: str | None = None,
     ) -> RestoredBinding:
-        """`source` is "address:port" of the device as seen by us. Bindings of unknown devices are dropped."""
+        """`source` is "address:port" of the device as seen by us. Bindings of unknown devices are dropped, and over TCP
+        those whose contact (or first `path`) is not at the address of `source`: only the device can connect again."""
 
 # What a leg can hear besides other legs.
 
@@ -153,6 +155,9 @@ class Binding:
     def cseq(self) -> int: ...
     @property
     def path(self) -> list[str]: ...
+    @property
+    def instance(self) -> str | None:
+        """`+sip.instance` and reg-id (RFC 5626), if the phone has them."""
 
 @final
 class MediaReport:
@@ -403,7 +408,8 @@ class Engine:
     def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         """Replace the table. Calls that use a trunk which is gone go on; its registration is removed."""
     def restore_bindings(self, bindings: Sequence[RestoredBinding]) -> None:
-        """Take over registrations of an earlier run; answered by `RegistrationChanged` for each device."""
+        """Take over registrations of an earlier run; answered by `RegistrationChanged` for each device,
+        without bindings ("expired") for one that cannot be reached from here."""
     def set_prompt(self, name: str, samples: bytes) -> None:
         """Keep a prompt: mono signed 16-bit little-endian, 8 kHz. Copied; an empty one forgets the name."""
     def ring(self, leg: int) -> None:

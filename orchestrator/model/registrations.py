@@ -25,6 +25,8 @@ class Registration:
     path: tuple[str, ...] = ()
     binding: BindingId | None = None
     """None for one that was read from the store and not yet taken over by the switch."""
+    instance: str | None = None
+    """Which phone it is, if it says (RFC 5626): one that comes back by another way replaces its old place."""
 
 
 @frozen

@@ -73,10 +73,10 @@ class RawPeer:
             if answer.startswith("SIP/2.0") and (provisional or not answer.startswith("SIP/2.0 1")):
                 return answer
 
-    def register(self, user: str, secret: str = SECRET, *, expires_s: int = 300) -> str:
-        """Register with digest (MD5); the final answer to the credentials."""
+    def register(self, user: str, secret: str = SECRET, *, expires_s: int = 300, contact: str = "") -> str:
+        """Register with digest (MD5), with one more `contact` if there is one; the answer to the credentials."""
         call_id = f"register-{next(_ids)}-{self.port}"
-        headers = f"Expires: {expires_s}\r\n"
+        headers = f"Expires: {expires_s}\r\n" + (f"Contact: {contact}\r\n" if contact else "")
         challenge = self.ask(self.request("REGISTER", user, caller=user, call_id=call_id, headers=headers))
         headers += f"Authorization: {authorization(challenge, user, secret)}\r\n"
         return self.ask(self.request("REGISTER", user, caller=user, call_id=call_id, cseq=2, headers=headers))

@@ -61,6 +61,27 @@ async def test_a_registration_outlives_a_restart() -> None:
             assert not exchange.has(core.RegistrationChanged)
 
 
+async def test_a_phone_that_says_which_it_is_has_one_place_before_and_after_a_restart() -> None:
+    where, which = "sip:anna@127.0.0.1:{}", '"<urn:uuid:1>"'
+    listening = lasting()
+    async with open_desk(listening) as exchange:
+        exchange.engine.set_accounts([account("anna")])
+        peer = RawPeer(exchange.port)
+        peer.register("anna", contact=f"<{where.format(5555)}>;+sip.instance={which};reg-id=1")
+        bindings = (await exchange.event(core.RegistrationChanged)).bindings
+        (before,) = [binding for binding in bindings if binding.instance]
+        assert before.instance == "<urn:uuid:1> 1"
+    async with open_desk(listening) as exchange:
+        exchange.engine.set_accounts([account("anna")])
+        exchange.engine.restore_bindings([restored("anna", before)])
+        await exchange.event(core.RegistrationChanged)
+        peer.register("anna", contact=f"<{where.format(6666)}>;+sip.instance={which};reg-id=1")
+        bindings = (await exchange.event(core.RegistrationChanged)).bindings
+        port = peer.port
+        peer.close()
+        assert {binding.contact for binding in bindings} == {where.format(6666), where.format(port)}
+
+
 async def test_who_loses_the_account_loses_the_place() -> None:
     async with open_pair() as (exchange, phone):
         await register(exchange, phone, line(exchange, "anna"))
@@ -90,6 +111,7 @@ def restored(device: str, binding: core.Binding) -> core.RestoredBinding:
         expires_in_s=binding.expires_in_s,
         call_id=binding.call_id,
         cseq=binding.cseq,
+        instance=binding.instance,
     )
 
 

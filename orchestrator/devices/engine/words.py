@@ -91,6 +91,7 @@ def registrations_of(event: core.RegistrationChanged, now: datetime) -> tuple[Re
             binding.user_agent,
             tuple(binding.path),
             BindingId(binding.id),
+            binding.instance,
         )
         for binding in event.bindings
     )
@@ -112,6 +113,7 @@ def restored_of(registrations: Iterable[Registration], now: datetime) -> Iterato
                 cseq=registration.cseq,
                 user_agent=registration.user_agent,
                 path=registration.path,
+                instance=registration.instance,
             )
 
 

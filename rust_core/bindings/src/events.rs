@@ -31,6 +31,7 @@ event!(Binding {
     call_id: String,
     cseq: u32,
     path: Vec<String>,
+    instance: Option<String>,
 });
 event!(MediaReport {
     codec: String,
@@ -150,6 +151,7 @@ fn binding(binding: endpoint::Binding) -> Binding {
         call_id: binding.call_id,
         cseq: binding.cseq,
         path: binding.path,
+        instance: binding.instance,
     }
 }
 

@@ -125,7 +125,7 @@ pub(crate) struct RestoredBinding(pub(crate) endpoint::RestoredBinding);
 impl RestoredBinding {
     #[new]
     #[pyo3(signature = (*, company, device, contact, source, transport, expires_in_s, call_id, cseq,
-        user_agent = "", path = Vec::new()))]
+        user_agent = "", path = Vec::new(), instance = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         company: String,
@@ -138,6 +138,7 @@ impl RestoredBinding {
         cseq: u32,
         user_agent: &str,
         path: Vec<String>,
+        instance: Option<String>,
     ) -> PyResult<Self> {
         let source: SocketAddr = source.parse().map_err(|_| bad("source", source))?;
         let transport = self::transport(transport)?;
@@ -153,6 +154,7 @@ impl RestoredBinding {
             cseq,
             user_agent: user_agent.to_owned(),
             path,
+            instance,
         }))
     }
 }

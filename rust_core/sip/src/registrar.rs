@@ -135,9 +135,8 @@ impl Registrar {
     ) -> Change {
         let key = device_key(account);
         let places = self.places.get(&key).cloned().unwrap_or_default();
-        let same = |place: &Place, wish: &Wish| match (&place.instance, &wish.instance) {
-            (Some(one), Some(other)) => one == other,
-            _ => place.contact == wish.contact,
+        let same = |place: &Place, wish: &Wish| {
+            is_same(&place.contact, &place.instance, &wish.contact, &wish.instance)
         };
         let is_stale = |place: &Place| is_stale(place, asked);
         if wishes.iter().any(|wish| places.iter().any(|place| same(place, wish) && is_stale(place)))
@@ -200,7 +199,10 @@ impl Registrar {
 
     /// Takes over a place of an earlier run, unless the device has come back there by itself.
     pub(crate) fn restore(&mut self, account: &Arc<Account>, mut place: Place) {
-        if self.places_of(account).iter().any(|known| known.contact == place.contact) {
+        let is_same = |known: &Place| {
+            is_same(&known.contact, &known.instance, &place.contact, &place.instance)
+        };
+        if self.places_of(account).iter().any(is_same) {
             return;
         }
         place.id = self.take_id();
@@ -271,6 +273,7 @@ impl Registrar {
             call_id: place.call_id.clone(),
             cseq: place.cseq,
             path: place.path.clone(),
+            instance: place.instance.clone(),
         };
         self.places_of(account).iter().map(told).collect()
     }
@@ -318,6 +321,14 @@ impl Registrar {
 /// An older request than the one that made the place (RFC 3261 §10.3 step 7).
 fn is_stale(place: &Place, asked: &Asked) -> bool {
     place.call_id == asked.call_id && asked.cseq <= place.cseq
+}
+
+/// Whether two contacts with their instances are one phone's (RFC 5626 §6); where one has none, the contact decides.
+fn is_same(one: &str, of_one: &Option<String>, other: &str, of_other: &Option<String>) -> bool {
+    match (of_one, of_other) {
+        (Some(of_one), Some(of_other)) => of_one == of_other,
+        _ => one == other,
+    }
 }
 
 /// REGISTERs of one device: some phones that share it and all start anew, then one in two seconds, where a phone sends

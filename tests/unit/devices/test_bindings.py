@@ -16,8 +16,10 @@ def registration(
     set_clock: SetClock, contact: str = "sip:desk@192.0.2.1", device: DeviceId = DESK
 ) -> Registration:
     expires_at = set_clock.at + timedelta(hours=1)
+    path, instance = ("<sip:edge;lr>",), "<urn:uuid:1> 1"
+    source = "192.0.2.1:5060"
     return Registration(
-        DEMO, device, contact, "192.0.2.1:5060", "udp", expires_at, "id", 7, "Phone", ("<sip:edge;lr>",)
+        DEMO, device, contact, source, "udp", expires_at, "id", 7, "Phone", path, instance=instance
     )
 
 

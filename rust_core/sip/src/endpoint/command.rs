@@ -87,6 +87,8 @@ pub struct RestoredBinding {
     pub user_agent: String,
     /// Path values (RFC 3327).
     pub path: Vec<String>,
+    /// Which phone it is, if it says (RFC 5626).
+    pub instance: Option<String>,
 }
 
 /// What the called party sees.

@@ -18,7 +18,7 @@ use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Direction, offer, own_codecs};
 use crate::session_timer::{self, OUR_INTERVAL};
 use crate::transaction::Owner;
-use crate::wire::{HeaderName, Method, Request, Uri, encode_user, quoted};
+use crate::wire::{HeaderName, Method, Request, encode_user, quoted};
 
 /// Why there is no way: status, who is to blame, words.
 type NoWay = (u16, EndedBy, &'static str);
@@ -105,7 +105,7 @@ impl Endpoint {
                 let (place, account) =
                     self.registrar.place(*binding).ok_or(fails(480, "no longer registered"))?;
                 Ok(Way {
-                    flow: reachable(place.flow, &place.contact),
+                    flow: place.flow,
                     uri: place.contact.clone(),
                     to: format!("<sip:{}@{}>", encode_user(&account.username), account.realm),
                     domain: account.realm.clone(),
@@ -167,18 +167,6 @@ impl Endpoint {
         invite.body = body;
         invite
     }
-}
-
-/// A stream whose connection is gone can only be opened anew, to where the contact says to listen.
-fn reachable(flow: Flow, contact: &str) -> Flow {
-    if !flow.transport.is_reliable() || flow.connection.is_some() {
-        return flow;
-    }
-    let listening = Uri::parse(contact).and_then(|uri| {
-        let ip = uri.host.parse().ok()?;
-        Some(SocketAddr::new(ip, uri.port.unwrap_or(5060)))
-    });
-    Flow { peer: listening.unwrap_or(flow.peer), ..flow }
 }
 
 /// A host as it stands in a URI.

@@ -163,6 +163,8 @@ pub struct Binding {
     pub cseq: u32,
     /// Path values.
     pub path: Vec<String>,
+    /// `+sip.instance` and `reg-id` (RFC 5626), if the phone has them.
+    pub instance: Option<String>,
 }
 
 /// An event and when it happened.

@@ -1,5 +1,6 @@
 //! Answers REGISTER (RFC 3261 §10.3, RFC 3327, RFC 5626 §4.2).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use super::{Account, Endpoint, Event, Flow, RestoredBinding, Why};
 use crate::accounts::Accounts;
 use crate::dialog;
 use crate::registrar::{Asked, Change, Place, Wish};
-use crate::wire::{Address, HeaderName, Request, Scheme, display_text};
+use crate::wire::{Address, HeaderName, Request, Scheme, Uri, display_text};
 
 impl Endpoint {
     pub(super) fn on_register(&mut self, now: Instant, flow: Flow, reply: Flow, request: &Request) {
@@ -124,7 +125,11 @@ impl Endpoint {
             else {
                 continue;
             };
-            let Some(flow) = self.flow_to(binding.transport, binding.source) else { continue };
+            if !told.iter().any(|known| Arc::ptr_eq(known, &account)) {
+                told.push(account.clone());
+            }
+            let Some(peer) = reachable(&binding) else { continue };
+            let Some(flow) = self.flow_to(binding.transport, peer) else { continue };
             self.registrar.restore(
                 &account,
                 Place {
@@ -136,17 +141,30 @@ impl Endpoint {
                     call_id: binding.call_id,
                     cseq: binding.cseq,
                     path: binding.path,
-                    instance: None,
+                    instance: binding.instance,
                 },
             );
-            if !told.iter().any(|known| Arc::ptr_eq(known, &account)) {
-                told.push(account);
-            }
         }
         for account in told {
-            self.tell_registration(now, &account, Why::Registered);
+            let is_online = !self.registrar.places_of(&account).is_empty();
+            let why = if is_online { Why::Registered } else { Why::Expired };
+            self.tell_registration(now, &account, why);
         }
     }
+}
+
+/// Where a device of an earlier run can be reached. The connection of a stream is gone; a new one is made only to the
+/// address that the register came from, at the port that its contact, or the proxy before it, names. Whoever is
+/// behind NAT has to come back by itself, and no contact makes us connect to third parties.
+fn reachable(binding: &RestoredBinding) -> Option<SocketAddr> {
+    if !binding.transport.is_reliable() {
+        return Some(binding.source);
+    }
+    let hop = binding.path.first().map(String::as_str);
+    let hop = hop.and_then(|hop| Address::parse(hop.as_bytes())).map(|hop| hop.uri.to_owned());
+    let uri = Uri::parse(hop.as_deref().unwrap_or(&binding.contact))?;
+    let is_there = uri.host.parse() == Ok(binding.source.ip());
+    is_there.then(|| SocketAddr::new(binding.source.ip(), uri.port.unwrap_or(5060)))
 }
 
 /// What the contacts of a register ask for.

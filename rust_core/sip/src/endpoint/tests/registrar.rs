@@ -300,13 +300,11 @@ fn a_connection_is_proven_by_a_password_and_needed_while_somebody_is_there() {
     assert_eq!(desk.endpoint.unneeded(vec![4, 5]), [4, 5]);
 }
 
-#[test]
-fn restored_places_are_reachable_and_give_way_to_live_ones() {
-    let mut desk = Desk::new();
-    let place = |device: &str, transport| RestoredBinding {
+fn restored(contact: &str, transport: Transport) -> RestoredBinding {
+    RestoredBinding {
         company: "demo".into(),
-        device: device.into(),
-        contact: "sip:anna@10.0.0.5:5062".into(),
+        device: "anna-desk".into(),
+        contact: contact.into(),
         source: peer(PHONE),
         transport,
         expires_in: Duration::from_secs(100),
@@ -314,19 +312,74 @@ fn restored_places_are_reachable_and_give_way_to_live_ones() {
         cseq: 1,
         user_agent: String::new(),
         path: Vec::new(),
-    };
-    let bindings = vec![place("anna-desk", Transport::Tcp), place("ghost", Transport::Udp)];
-    desk.command(Command::RestoreBindings(bindings));
+        instance: None,
+    }
+}
+
+#[test]
+fn restored_places_are_reachable_and_give_way_to_live_ones() {
+    let mut desk = Desk::new();
+    let here = "sip:anna@203.0.113.5:5099";
+    let ghost = RestoredBinding { device: "ghost".into(), ..restored(here, Transport::Udp) };
+    desk.command(Command::RestoreBindings(vec![restored(here, Transport::Tcp), ghost]));
     let id = binding(&mut desk);
     dial(&mut desk, id);
     let flow = desk.endpoint.poll_transmit().unwrap().flow;
-    assert_eq!((flow.peer, flow.connection), (peer("10.0.0.5:5062"), None), "to be connected anew");
+    assert_eq!(
+        (flow.peer, flow.connection),
+        (peer("203.0.113.5:5099"), None),
+        "to be connected anew"
+    );
     desk.endpoint.handle_unreachable(desk.now, Transport::Tcp, flow.peer);
     assert_eq!(desk.one_end(), (503, EndedBy::Timeout));
-    desk.command(Command::RestoreBindings(vec![place("anna-desk", Transport::Udp)]));
+    desk.command(Command::RestoreBindings(vec![restored(here, Transport::Udp)]));
     assert_eq!(told(&mut desk), [(Why::Registered, 1)], "not twice");
     desk.pass_s(100);
     assert_eq!(told(&mut desk), [(Why::Expired, 0)]);
+}
+
+#[test]
+fn a_restored_stream_is_opened_only_to_where_the_register_came_from() {
+    for contact in ["sip:anna@10.0.0.5:5062", "sip:anna@internal.example:22", "sip:anna@[::1]:22"] {
+        let mut desk = Desk::new();
+        desk.command(Command::RestoreBindings(vec![restored(contact, Transport::Tcp)]));
+        assert_eq!(told(&mut desk), [(Why::Expired, 0)], "offline until it comes back: {contact}");
+        desk.command(Command::RestoreBindings(vec![restored(contact, Transport::Udp)]));
+        let id = binding(&mut desk);
+        dial(&mut desk, id);
+        assert_eq!(desk.sent()[0].0, peer(PHONE), "a datagram goes back through the NAT");
+    }
+    let mut desk = Desk::new();
+    let path = |host: &str| vec![format!("<sip:edge@{host}:5063;transport=tcp;lr>")];
+    for (host, count) in [("203.0.113.5", 1), ("10.0.0.5", 0)] {
+        let behind = RestoredBinding {
+            path: path(host),
+            contact: format!("sip:anna@{host}.example"),
+            ..restored("", Transport::Tcp)
+        };
+        desk.command(Command::SetAccounts(accounts(vec![])));
+        desk.command(Command::SetAccounts(accounts(vec![account("anna", "pw")])));
+        desk.events();
+        desk.command(Command::RestoreBindings(vec![behind]));
+        assert_eq!(told(&mut desk)[0].1, count, "{host}");
+    }
+}
+
+#[test]
+fn a_phone_that_says_which_it_is_replaces_its_place_of_an_earlier_run() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let contact = "Contact: <sip:anna@10.0.0.1>;+sip.instance=\"<urn:uuid:1>\";reg-id=1\r\n";
+    phone.register(&mut desk, PHONE, contact);
+    let Some(Event::RegistrationChanged { bindings, .. }) = desk.events().pop() else {
+        panic!("nothing told")
+    };
+    let mut desk = Desk::new();
+    let instance = bindings[0].instance.clone();
+    let before = RestoredBinding { instance, ..restored("sip:anna@10.0.0.1", Transport::Udp) };
+    desk.command(Command::RestoreBindings(vec![before]));
+    assert_eq!(told(&mut desk), [(Why::Registered, 1)]);
+    phone.register(&mut desk, PHONE, &contact.replace("10.0.0.1", "10.0.0.2"));
+    assert_eq!(told(&mut desk), [(Why::Registered, 1)], "it moved");
 }
 
 #[test]
