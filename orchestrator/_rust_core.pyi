@@ -366,7 +366,7 @@ class Engine:
         media_ports: tuple[int, int] = ...,
         advertised_address: str | None = None,
         media_threads: int = 1,
-        max_calls: int = 20_000,
+        max_legs: int | None = None,
         max_undecided_age_s: float = 0.5,
         decision_timeout_s: float = 3.0,
         decision_default_status: int = 480,
@@ -385,7 +385,8 @@ class Engine:
         `advertised_address` stands in Contact, Via and SDP instead of the bound address; without it one bound to
         all addresses is told as the one of the default route. New calls are refused with 503 and Retry-After
         while the oldest undecided call is older than `max_undecided_age_s`, while the event queue is three
-        quarters full, or at `max_calls` legs.
+        quarters full, or while `max_legs` has no room for two more. Each leg has a pair of `media_ports` from its
+        beginning, and 32 pairs are kept for calls to emergency numbers; None: as many legs as the rest.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
         `seed` makes identifiers and nonces repeatable; never set it in production.
 

@@ -24,8 +24,9 @@ class Settings:
     advertised_address: str | None = None
     """What phones are told instead of the bound address; needed when bound to 0.0.0.0 behind NAT."""
     media_threads: int = 1
-    max_calls: int = 20_000
-    """Legs at once; above it new calls get 503."""
+    max_legs: int | None = None
+    """Legs at once, two a call; above it new calls get 503. None: as many as `media_ports` has pairs, less the 32
+    that are kept for emergency calls."""
     default_realm: str = "tandem"
     decision_timeout_s: float = 3.0
     media_timeout_s: float = 60.0
@@ -68,7 +69,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "sip_listen": _words,
     "media_ports": _range,
     "media_threads": int,
-    "max_calls": int,
+    "max_legs": int,
     "decision_timeout_s": float,
     "media_timeout_s": float,
     "registration_expires_s": _range,

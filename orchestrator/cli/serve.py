@@ -42,8 +42,8 @@ def serve(
     media_threads: Annotated[
         int | None, typer.Option(min=1, max=64, help="Threads that relay media.")
     ] = None,
-    max_calls: Annotated[
-        int | None, typer.Option(min=2, help="Legs at once; above it new calls get 503.")
+    max_legs: Annotated[
+        int | None, typer.Option(min=2, help="Legs at once, two a call; above it new calls get 503.")
     ] = None,
     company: Annotated[
         list[Path] | None, typer.Option(help="Company document to apply at start; may be repeated.")
@@ -61,7 +61,7 @@ def serve(
         media_ports=_ports(media_ports),
         advertised_address=advertised_address,
         media_threads=media_threads,
-        max_calls=max_calls,
+        max_legs=max_legs,
     )
     if log_level not in LOG_LEVELS:
         raise ConfigError(

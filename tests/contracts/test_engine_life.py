@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -80,6 +81,9 @@ def test_a_busy_port_is_named(transport: str) -> None:
         {"sip_listen": ["udp:localhost"]},
         {"media_address": "here"},
         {"media_ports": (3000, 2000)},
+        {"media_ports": (3000, 3065)},
+        {"max_legs": 1},
+        {"max_legs": 8161},
         {"decision_default_status": 200},
         {"decision_timeout_s": -1.0},
         {"registration_expires_s": (600, 60)},
@@ -95,6 +99,34 @@ def test_a_wrong_argument_is_named(wrong: dict[str, Any]) -> None:
     }
     with pytest.raises(ValueError, match=next(iter(wrong)) if "sctp" not in str(wrong) else "transport"):
         core.Engine(**(right | wrong))
+
+
+def test_legs_that_the_ports_have_no_room_for_are_refused_by_both_numbers() -> None:
+    with pytest.raises(ValueError, match=r"max_legs, media_ports: 469 legs .* 500 port pairs of 20000-20999"):
+        core.Engine(
+            sip_listen=["udp:127.0.0.1:0"],
+            default_realm="x",
+            media_address="127.0.0.1",
+            media_ports=(20000, 20999),
+            max_legs=469,
+        )
+
+
+async def test_a_caller_without_a_port_is_refused_before_anybody_is_told() -> None:
+    first, pairs = 23_000, 34
+    with ExitStack() as taken:
+        for port in range(first, first + 2 * pairs, 2):
+            other = taken.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            other.bind(("127.0.0.1", port))
+        async with open_desk(media_ports=(first, first + 2 * pairs - 1)) as exchange:
+            peer = RawPeer(exchange.port)
+            exchange.engine.set_trunks([carrier(peer)])
+            invite = peer.request("INVITE", "102", body=peer.offer(peer.port + 1))
+            refusal = await trio.to_thread.run_sync(peer.ask, invite)
+            peer.close()
+            assert status_of(refusal) == 503
+            assert header(refusal, "Retry-After")
+            assert exchange.events == []
 
 
 async def test_wrong_arguments_of_commands_are_refused_before_anything_is_done() -> None:

@@ -10,18 +10,18 @@ def test_flags_go_before_the_environment_and_that_before_the_defaults() -> None:
     environment = {
         "TANDEM_SIP_LISTEN": "udp:127.0.0.1:5070, tcp:127.0.0.1:5070",
         "TANDEM_MEDIA_PORTS": "20000-20999",
-        "TANDEM_MAX_CALLS": "100",
+        "TANDEM_MAX_LEGS": "100",
         "TANDEM_DATA_DIR": "/var/lib/tandem",
     }
-    settings = Settings.from_environment(environment, max_calls=7, http_listen=None)
+    settings = Settings.from_environment(environment, max_legs=7, http_listen=None)
     assert settings.sip_listen == ("udp:127.0.0.1:5070", "tcp:127.0.0.1:5070")
     assert settings.media_ports == (20000, 20999)
-    assert settings.max_calls == 7
+    assert settings.max_legs == 7
     assert settings.http_listen == Settings().http_listen
     assert settings.database == "sqlite:////var/lib/tandem/tandem.db"
     assert settings.data_dir == Path("/var/lib/tandem")
 
 
 def test_every_bad_variable_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"TANDEM_MEDIA_PORTS: .*'x'; TANDEM_MAX_CALLS: .*'many'"):
-        Settings.from_environment({"TANDEM_MAX_CALLS": "many", "TANDEM_MEDIA_PORTS": "x"})
+    with pytest.raises(ConfigError, match=r"TANDEM_MEDIA_PORTS: .*'x'; TANDEM_MAX_LEGS: .*'many'"):
+        Settings.from_environment({"TANDEM_MAX_LEGS": "many", "TANDEM_MEDIA_PORTS": "x"})

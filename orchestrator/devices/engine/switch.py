@@ -203,7 +203,7 @@ def _start(settings: Settings) -> core.Engine:
             media_ports=settings.media_ports,
             advertised_address=settings.advertised_address,
             media_threads=settings.media_threads,
-            max_calls=settings.max_calls,
+            max_legs=settings.max_legs,
             decision_timeout_s=settings.decision_timeout_s,
             media_timeout_s=settings.media_timeout_s,
             registration_expires_s=settings.registration_expires_s,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use tandem_engine::endpoint::{Accounts, CallerId, LegId, Target, Transport};
+use tandem_engine::endpoint::{Accounts, CallerId, EMERGENCY_LEGS, LegId, Target, Transport};
+use tandem_engine::media::pairs_in;
 use tandem_engine::{Command, Options, Source};
 
 use crate::events::to_python;
@@ -22,7 +23,7 @@ pub(crate) struct Engine(tandem_engine::Engine);
 impl Engine {
     #[new]
     #[pyo3(signature = (*, sip_listen, default_realm, media_address, media_ports = (16384, 32767),
-        advertised_address = None, media_threads = 1, max_calls = 20_000, max_undecided_age_s = 0.5,
+        advertised_address = None, media_threads = 1, max_legs = None, max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, decision_default_status = 480, media_timeout_s = 60.0,
         registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", only_playable = false,
         seed = None))]
@@ -35,7 +36,7 @@ impl Engine {
         media_ports: (u16, u16),
         advertised_address: Option<&str>,
         media_threads: usize,
-        max_calls: usize,
+        max_legs: Option<usize>,
         max_undecided_age_s: f64,
         decision_timeout_s: f64,
         decision_default_status: u16,
@@ -68,7 +69,7 @@ impl Engine {
                 .map(|a| address("advertised_address", a))
                 .transpose()?,
             media_threads: media_threads.clamp(1, 64),
-            max_calls,
+            max_legs: legs_within(max_legs, media_ports)?,
             max_undecided_age: seconds("max_undecided_age_s", max_undecided_age_s)?,
             decision_timeout: seconds("decision_timeout_s", decision_timeout_s)?,
             decision_default_status,
@@ -273,6 +274,21 @@ impl Engine {
         });
         Ok(())
     }
+}
+
+/// As many legs as asked for, or as there are ports for beside those of emergency calls.
+fn legs_within(asked: Option<usize>, ports: (u16, u16)) -> PyResult<usize> {
+    let pairs = pairs_in(ports);
+    let room = pairs.saturating_sub(EMERGENCY_LEGS);
+    let legs = asked.unwrap_or(room.max(2));
+    if (2..=room).contains(&legs) {
+        return Ok(legs);
+    }
+    Err(PyValueError::new_err(format!(
+        "max_legs, media_ports: {legs} legs (2 a call) and {EMERGENCY_LEGS} for emergency calls do not fit into the \
+         {pairs} port pairs of {}-{}",
+        ports.0, ports.1
+    )))
 }
 
 fn source(given: &Bound<'_, PyAny>) -> PyResult<Source> {

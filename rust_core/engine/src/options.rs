@@ -20,8 +20,8 @@ pub struct Options {
     pub advertised_address: Option<IpAddr>,
     /// Media shards.
     pub media_threads: usize,
-    /// Legs at once.
-    pub max_calls: usize,
+    /// Legs at once; with `EMERGENCY_LEGS` no more than `media_ports` has pairs.
+    pub max_legs: usize,
     /// New calls get 503 while the oldest undecided one is older.
     pub max_undecided_age: Duration,
     /// How long Python may take to decide.

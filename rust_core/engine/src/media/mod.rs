@@ -22,5 +22,5 @@ mod writer;
 
 pub use command::{MediaLeg, Source};
 pub use event::{EventSink, MediaEvent, MediaEventKind};
-pub use pool::{Lease, PortPool};
+pub use pool::{Lease, PortPool, pairs_in};
 pub use shards::{Driver, MediaOptions, MediaShards, OtherShard};

@@ -43,8 +43,7 @@ pub(super) struct Ports {
 impl PortPool {
     /// The even ports of `ports` (inclusive) whose odd neighbour is in the range too. `seed` decides their order.
     pub fn new(address: IpAddr, ports: (u16, u16), seed: u64) -> Self {
-        let first_port = ports.0.saturating_add(ports.0 & 1);
-        let pairs = (usize::from(ports.1) + 1).saturating_sub(usize::from(first_port)) / 2;
+        let (first_port, pairs) = (first_even(ports), pairs_in(ports));
         let taken = (0..pairs.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let shared = Shared {
             address,
@@ -125,6 +124,15 @@ impl Drop for Ports {
         word.fetch_and(!bit, Ordering::Release);
         self.shared.leased.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// How many pairs an inclusive range of ports has.
+pub fn pairs_in(ports: (u16, u16)) -> usize {
+    (usize::from(ports.1) + 1).saturating_sub(usize::from(first_even(ports))) / 2
+}
+
+fn first_even(ports: (u16, u16)) -> u16 {
+    ports.0.saturating_add(ports.0 & 1)
 }
 
 /// The finaliser of SplitMix64.

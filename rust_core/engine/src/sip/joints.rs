@@ -24,7 +24,8 @@ pub(super) struct Joints {
 
 #[derive(Debug, Default)]
 struct Joint {
-    media: Option<MediaLeg>,
+    /// `None` where there was no port for it; with the bound address.
+    media: Option<(MediaLeg, SocketAddr)>,
     answered_at: Option<Instant>,
     /// The SIP side is over; what is still missing is the report of the media.
     ended: Option<(Instant, LegEnd)>,
@@ -35,29 +36,21 @@ impl Joints {
         Self { legs: HashMap::new(), pool, media }
     }
 
-    /// A leg that came in. It gets media when it is answered.
-    pub(super) fn arrived(&mut self, leg: LegId) {
-        self.legs.insert(leg.0, Joint::default());
-    }
-
-    /// Opens the media of a leg, in the shard of `beside` if that has any. The bound address.
+    /// Opens the media of a new leg, in the shard of `beside` if that has any. The bound address.
     pub(super) fn open(&mut self, leg: LegId, beside: Option<LegId>) -> io::Result<SocketAddr> {
         let lease = self.pool.lease()?;
         let local = lease.local();
         let beside = beside.and_then(|other| self.legs.get(&other.0)?.media);
-        let shard = beside.map_or_else(|| self.media.least_loaded(), |other| other.shard);
+        let shard = beside.map_or_else(|| self.media.least_loaded(), |(other, _)| other.shard);
         let opened = self.media.open(leg.0, shard, lease);
-        self.legs.entry(leg.0).or_default().media = Some(opened);
+        self.legs.entry(leg.0).or_default().media = Some((opened, local));
         Ok(local)
     }
 
-    /// Whether a leg lives and has media already.
-    pub(super) fn has_media(&self, leg: LegId) -> bool {
-        self.legs.get(&leg.0).is_some_and(|joint| joint.media.is_some())
-    }
-
-    pub(super) fn is_alive(&self, leg: LegId) -> bool {
-        self.legs.get(&leg.0).is_some_and(|joint| joint.ended.is_none())
+    /// Where a leg that lives receives its RTP.
+    pub(super) fn bound(&self, leg: LegId) -> Option<SocketAddr> {
+        let joint = self.legs.get(&leg.0).filter(|joint| joint.ended.is_none())?;
+        joint.media.map(|(_, bound)| bound)
     }
 
     pub(super) fn agreed(&self, leg: LegId, agreed: &Agreed, source: IpAddr) {
@@ -95,12 +88,10 @@ impl Joints {
         }
     }
 
-    pub(super) fn record(&self, leg: LegId, path: String, max: Duration) -> bool {
-        let media = self.media_of(leg);
-        if let Some(media) = media {
+    pub(super) fn record(&self, leg: LegId, path: String, max: Duration) {
+        if let Some(media) = self.media_of(leg) {
             self.media.record(media, path.into(), max);
         }
-        media.is_some()
     }
 
     pub(super) fn stop_recording(&self, leg: LegId) {
@@ -119,7 +110,7 @@ impl Joints {
         let joint = self.legs.entry(leg.0).or_default();
         joint.ended = Some((at, end));
         match joint.media {
-            Some(media) => {
+            Some((media, _)) => {
                 self.media.close(media);
                 None
             }
@@ -142,7 +133,8 @@ impl Joints {
     }
 
     fn media_of(&self, leg: LegId) -> Option<MediaLeg> {
-        self.legs.get(&leg.0).filter(|joint| joint.ended.is_none())?.media
+        let joint = self.legs.get(&leg.0).filter(|joint| joint.ended.is_none())?;
+        joint.media.map(|(media, _)| media)
     }
 
     /// Legs whose SIP side is not over.

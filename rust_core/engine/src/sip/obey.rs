@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use tandem_sip::endpoint::{
-    Command as SipCommand, Dated, EndedBy, Event as SipEvent, LegEnd, LegId, Why,
+    Command as SipCommand, Dated, EndedBy, Event as SipEvent, FIRST_DIALLED_LEG, Incoming, LegEnd,
+    LegId, Why,
 };
 
 use super::resolver::literal;
@@ -20,7 +21,12 @@ impl SipThread {
         }
         match command {
             Command::Ring(leg) => self.endpoint.handle_command(now, SipCommand::Ring(leg)),
-            Command::Answer { leg, like } => self.answer(now, leg, like),
+            Command::Answer { leg, like } => {
+                if let Some(bound) = self.joints.bound(leg) {
+                    let rtp = self.options.advertised(bound);
+                    self.endpoint.handle_command(now, SipCommand::Answer { leg, like, rtp });
+                }
+            }
             Command::Reject { leg, status, reason, retry_after_s } => {
                 self.endpoint
                     .handle_command(now, SipCommand::Reject { leg, status, reason, retry_after_s });
@@ -54,15 +60,7 @@ impl SipThread {
             }
             Command::Hears { leg, source } => self.joints.hears(leg, source),
             Command::SendKeys { leg, keys, press } => self.joints.send_keys(leg, keys, press),
-            Command::Record { leg, path, max } => {
-                if !self.joints.record(leg, path.clone(), max) && self.joints.is_alive(leg) {
-                    let error = Some("the leg has no media yet".to_owned());
-                    self.tell(
-                        now,
-                        What::RecordingEnded { leg: leg.0, path, recorded_ms: 0, error },
-                    );
-                }
-            }
+            Command::Record { leg, path, max } => self.joints.record(leg, path, max),
             Command::StopRecording(leg) => self.joints.stop_recording(leg),
             Command::SetPrompt { name, samples } => self.joints.media.set_prompt(&name, &samples),
             Command::SetAccounts(accounts) => {
@@ -87,20 +85,19 @@ impl SipThread {
         }
     }
 
-    fn answer(&mut self, now: Instant, leg: LegId, like: Option<LegId>) {
-        if !self.joints.is_alive(leg) || self.joints.has_media(leg) {
-            return;
-        }
-        match self.joints.open(leg, like) {
-            Ok(bound) => {
-                let rtp = self.options.advertised(bound);
-                self.endpoint.handle_command(now, SipCommand::Answer { leg, like, rtp });
+    /// The ports of a caller are its own from the beginning: it is refused now or never for want of any.
+    fn arrive(&mut self, at: Instant, incoming: Box<Incoming>) {
+        let leg = incoming.leg;
+        match self.joints.open(leg, None) {
+            Ok(_) => {
+                self.setup.arrived(leg.0, at);
+                self.tell(at, What::IncomingCall(incoming));
             }
             Err(error) => {
                 let reason = format!("no RTP port: {error}");
                 let refusal =
                     SipCommand::Reject { leg, status: 503, reason, retry_after_s: Some(5) };
-                self.endpoint.handle_command(now, refusal);
+                self.endpoint.handle_command(at, refusal);
             }
         }
     }
@@ -109,11 +106,7 @@ impl SipThread {
     pub(super) fn collect(&mut self) {
         while let Some(Dated { at, event }) = self.endpoint.poll_event() {
             match event {
-                SipEvent::Incoming(incoming) => {
-                    self.joints.arrived(incoming.leg);
-                    self.setup.arrived(incoming.leg.0, at);
-                    self.tell(at, What::IncomingCall(incoming));
-                }
+                SipEvent::Incoming(incoming) => self.arrive(at, incoming),
                 SipEvent::Ringing(leg) => self.tell(at, What::LegRinging { leg: leg.0 }),
                 SipEvent::Answered(leg) => {
                     self.joints.answered(leg, at);
@@ -173,6 +166,9 @@ impl SipThread {
     }
 
     pub(super) fn tell_end(&mut self, leg: LegId, at: Instant, end: LegEnd) {
+        if leg.0 < FIRST_DIALLED_LEG && !self.joints.is_known(leg) {
+            return; // A caller that there was no port for: nobody was told of it.
+        }
         self.setup.ended(leg.0);
         if let Some((at, last)) = self.joints.ended(leg, at, end) {
             self.tell(at, last);

@@ -70,7 +70,7 @@ impl SipThread {
         let config = Config {
             listeners,
             default_realm: options.default_realm.clone(),
-            max_legs: options.max_calls,
+            max_legs: options.max_legs,
             max_undecided_age: options.max_undecided_age,
             decision_timeout: options.decision_timeout,
             decision_default_status: options.decision_default_status,

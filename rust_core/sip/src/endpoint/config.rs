@@ -11,7 +11,7 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Challenges requests whose To names no known domain.
     pub default_realm: String,
-    /// Legs at once; above them new calls get 503.
+    /// Legs at once, but for those of `EMERGENCY_LEGS`; new calls get 503 when there is no room for their two.
     pub max_legs: usize,
     /// New calls get 503 while the oldest undecided one is older.
     pub max_undecided_age: Duration,

@@ -32,7 +32,7 @@ impl Endpoint {
             Sender::Device(account)
                 if self.registrar.is_emergency(Some(&account.company), &number_of(request)) =>
             {
-                self.legs.len() >= self.config.max_legs + EMERGENCY_LEGS
+                self.legs.len() + LEGS_OF_A_CALL > self.config.max_legs + EMERGENCY_LEGS
             }
             _ => self.is_full(now),
         };
@@ -40,10 +40,10 @@ impl Endpoint {
         is_shed
     }
 
-    /// Whether another leg can be dialled. Half of the room is kept for the legs that accepted calls lead to.
+    /// Whether another leg can be dialled.
     pub(super) fn has_room(&self, is_emergency: bool) -> bool {
         let reserve = if is_emergency { EMERGENCY_LEGS } else { 0 };
-        self.legs.len() < 2 * self.config.max_legs + reserve
+        self.legs.len() < self.config.max_legs + reserve
     }
 
     /// Whether this calls for help.
@@ -66,11 +66,16 @@ impl Endpoint {
         let is_late = |(at, _): &(Instant, _)| {
             now.saturating_duration_since(*at) > self.config.max_undecided_age
         };
+        // Each that waits for a decision will lead to somebody.
+        let wanted = self.legs.len() + self.undecided.len() + LEGS_OF_A_CALL;
         self.overload >= 3
             || self.undecided.front().is_some_and(is_late)
-            || self.legs.len() >= self.config.max_legs
+            || wanted > self.config.max_legs
     }
 }
+
+/// The caller's, and that of whoever is called.
+const LEGS_OF_A_CALL: usize = 2;
 
 fn number_of(request: &Request) -> String {
     Uri::parse(&request.uri).and_then(|uri| uri.user()).unwrap_or_default()
