@@ -51,6 +51,11 @@ class Settings:
                     values[attribute.name] = _READERS.get(attribute.name, str)(environment[variable])
                 except ValueError:
                     problems.append(Problem(variable, f"cannot be {environment[variable]!r}"))
+        first, last = values.get("media_ports", (1, 2))
+        if not 0 < first < last < 65536:
+            problems.append(
+                Problem("--media-ports", f"must be FIRST-LAST within 1-65535, not {first}-{last}")
+            )
         if problems:
             raise ConfigError(problems)
         return cls(**values)

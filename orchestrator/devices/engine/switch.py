@@ -1,6 +1,8 @@
 """The switch on the native engine: drains its events in batches, hands them to legs, and knows who is registered."""
 
+import ipaddress
 import itertools
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -195,6 +197,7 @@ async def open_switch(
 
 
 def _start(settings: Settings) -> core.Engine:
+    _check_media_address(settings.media_address)
     try:
         return core.Engine(
             sip_listen=settings.sip_listen,
@@ -212,6 +215,23 @@ def _start(settings: Settings) -> core.Engine:
         raise ResourceError(str(error)) from error
     except ValueError as error:
         raise ConfigError([Problem("", str(error))]) from error
+
+
+def _check_media_address(text: str) -> None:
+    """Each call binds its own sockets: what is not ours would be found out by the first caller."""
+    try:
+        address = ipaddress.ip_address(text)
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((text, 0))
+    except ValueError as error:
+        what = f"must be an address such as 192.0.2.10, not {text!r}"
+        raise ConfigError([Problem("--media-address", what)]) from error
+    except OSError as error:
+        what = (
+            f"{text} is not this machine's ({error.strerror}); that of a NAT goes into --advertised-address"
+        )
+        raise ConfigError([Problem("--media-address", what)]) from error
 
 
 DRAINED_AT_ONCE = 256
