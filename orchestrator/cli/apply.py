@@ -2,12 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 import yaml
-from rich.console import Console
 
 from orchestrator.cli.client import DEFAULT_URL, Client, CompanyName, DataDir, Key, Refused, Url
 from orchestrator.cli.documents import read_document
@@ -24,23 +23,38 @@ def apply(
     """Make a company exactly what FILE says. Shows the changes first; a document with mistakes changes nothing."""
     document = msgspec.json.encode(read_document(file))
     client = Client.open(url, key, data_dir)
-    console = Console(highlight=False)
     try:
         plan = client.post("/configuration", document, dry_run=True)
     except Refused as error:
         print(f"tandem: {file}: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
     if not plan["changes"]:
-        console.print(f"{plan['company']}: nothing to change")
+        print(f"{plan['company']}: nothing to change")
         return
     for change in plan["changes"]:
-        console.print(f"  {change}", markup=False)
+        print(f"  {change}")
     if dry_run:
+        print(f"{plan['company']}: {_counted(plan)} to make")
         return
-    if not yes and sys.stdin.isatty() and not typer.confirm("Apply?", default=True):
-        raise typer.Exit(1)
+    if not yes:
+        _ask()
     done = client.post("/configuration", document)
-    console.print(f"{done['company']}: {len(done['changes'])} changes applied")
+    print(f"{done['company']}: {_counted(done)} made")
+
+
+def _ask() -> None:
+    """Raises `typer.Exit` unless somebody agrees."""
+    if not sys.stdin.isatty():
+        print("tandem: nobody is here to be asked, and nothing was changed: give --yes", file=sys.stderr)
+        raise typer.Exit(2)
+    if not typer.confirm("Apply?", default=True):
+        print("nothing was changed")
+        raise typer.Exit(1)
+
+
+def _counted(plan: dict[str, Any]) -> str:
+    count = len(plan["changes"])
+    return f"{count} change{'' if count == 1 else 's'}"
 
 
 def export(

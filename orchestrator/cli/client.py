@@ -36,7 +36,11 @@ class ApiError(Exception):
 
 
 class Refused(ApiError):
-    """The exchange was reached, and would not."""
+    """The exchange was reached, and would not. `status` is that of HTTP."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @frozen
@@ -124,7 +128,7 @@ class Client:
                 f"no exchange answers at {self.url} ({error or type(error).__name__}); start one with: tandem serve"
             ) from error
         if not answer.is_success:
-            raise Refused(_refusal(answer))
+            raise Refused(_refusal(answer), answer.status_code)
         try:
             return answer.json() if answer.content else None
         except ValueError as error:
@@ -141,9 +145,10 @@ def _refusal(answer: httpx.Response) -> str:
     try:
         problem = answer.json()
         head = problem.get("detail") or problem.get("title") or answer.reason_phrase
-        wrong = [f"{item['pointer']}: {item['detail']}" for item in problem.get("errors", ())]
+        wrong = [": ".join(filter(None, (e["pointer"], e["detail"]))) for e in problem.get("errors", ())]
     except (ValueError, AttributeError, KeyError, TypeError):
         return f"HTTP {answer.status_code} {answer.reason_phrase}"
     if answer.status_code == 401:
         head = "the API key is not accepted; give another with --key or TANDEM_KEY"
-    return "\n  ".join([head, *wrong])
+    # The head of a single fault only repeats it.
+    return wrong[0] if len(wrong) == 1 else "\n  ".join([head, *wrong])

@@ -1,5 +1,6 @@
 """The `tandem` command against a served exchange: what it shows, what it refuses, and with which exit code."""
 
+import json
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -98,9 +99,13 @@ async def test_a_document_is_shown_then_applied_then_is_nothing_to_do(
 ) -> None:
     file = shell.write("company.yaml", company("demo", "111"))
     shown = await shell.tandem("apply", file, "--dry-run")
-    assert (shown.code, shown.out.strip()) == (0, "person anna: extension 101 → 111")
+    assert shown.code == 0
+    assert shown.out.splitlines() == ["  person anna: extension 101 → 111", "demo: 1 change to make"]
+    unasked = await shell.tandem("apply", file)
+    assert (unasked.code, unasked.out) == (2, "  person anna: extension 101 → 111\n")
+    assert unasked.err == "tandem: nobody is here to be asked, and nothing was changed: give --yes\n"
     assert fake.configurations[DEMO].people[ANNA].extension == "101"
-    assert (await shell.tandem("apply", file, "--yes")).out.splitlines()[-1] == "demo: 1 changes applied"
+    assert (await shell.tandem("apply", file, "--yes")).out.splitlines()[-1] == "demo: 1 change made"
     assert fake.configurations[DEMO].people[ANNA].extension == "111"
     assert (await shell.tandem("apply", file)).out.strip() == "demo: nothing to change"
 
@@ -111,8 +116,12 @@ async def test_every_wrong_key_is_named_with_its_path(shell: Shell) -> None:
     document["numbers"][0]["to"] = {"person": "nobody", "announcement": "both"}
     done = await shell.tandem("apply", shell.write("wrong.yaml", document), "--yes")
     assert done.code == 2
-    assert "people[0].nam: unknown key" in done.err
-    assert "numbers[0].to" in done.err
+    assert done.err.startswith("tandem: wrong.yaml: 2 things are wrong\n  people[0].nam: unknown key")
+    assert "\n  numbers[0].to" in done.err
+    document["numbers"][0]["to"] = {"person": "anna"}
+    done = await shell.tandem("apply", shell.write("wrong.yaml", document), "--yes")
+    assert done.err.startswith("tandem: wrong.yaml: people[0].nam: unknown key")
+    assert len(done.err.splitlines()) == 1
     (shell.folder / "broken.yaml").write_text("a: [")
     done = await shell.tandem("apply", "broken.yaml")
     assert (done.code, done.err.startswith("tandem: broken.yaml: is no YAML")) == (2, True)
@@ -130,17 +139,23 @@ async def test_what_is_exported_changes_nothing_when_applied(shell: Shell) -> No
 
 async def test_calls_records_and_the_story_of_one(shell: Shell, fake: FakeExchange) -> None:
     a_call(fake, over=False)
-    calls = await shell.tandem("calls")
-    assert CALL in calls.out
-    assert "talking" in calls.out
+    calls = (await shell.tandem("calls", COLUMNS="80")).out.splitlines()
+    assert calls[0].endswith(" UTC  Борис 102 → 101: Анна Иванова")
+    assert calls[1:] == [f"  {CALL}  talking"]
+    [as_json] = (await shell.tandem("calls", "--json")).out.splitlines()
+    assert json.loads(as_json)["call"] == CALL
     fake.write(DEMO, j.CallEnded(CALL, EndCause.CALLEE_HUNG_UP, 4000, 61_000))
-    assert CALL not in (await shell.tandem("calls")).out
-    records = await shell.tandem("records", "--person", "anna")
-    assert CALL in records.out
-    assert "61 s" in records.out
+    assert (await shell.tandem("calls")).out == "no calls now\n"
+    records = (await shell.tandem("records", "--person", "anna", COLUMNS="80")).out.splitlines()
+    assert records == [calls[0], f"  {CALL}  waited 4.0 s, talked 61 s, callee hung up"]
+    [as_json] = (await shell.tandem("records", "--json")).out.splitlines()
+    assert json.loads(as_json)["talk_ms"] == 61_000
     story = await shell.tandem("trace", CALL, "--lang", "ru")
     assert "Анна Иванова (101): стационарный телефон не в сети, пропущен без ожидания" in story.out
     assert len(story.out.splitlines()) == 6
+    assert (await shell.tandem("records", "--person", "stranger")).err.strip() == (
+        "tandem: no person 'stranger': people go by their id in the document"
+    )
     unknown = await shell.tandem("trace", "nothing")
     assert (unknown.code, unknown.err.strip()) == (1, "tandem: no such call")
 
