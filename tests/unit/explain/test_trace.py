@@ -103,11 +103,13 @@ SPECIAL = {"media": QUALITY, "to": PLACES, "next": PLACES}
 
 def any_entry() -> st.SearchStrategy[j.Entry]:
     kinds: tuple[type[j.Entry], ...] = typing.get_args(j.Entry)
-    return st.sampled_from(kinds).flatmap(
-        lambda kind: st.builds(
-            kind, **{a.name: SPECIAL[a.name] for a in attrs.fields(kind) if a.name in SPECIAL}
-        )
-    )
+
+    def build(kind: type[j.Entry]) -> st.SearchStrategy[j.Entry]:
+        given = {a.name: SPECIAL[a.name] for a in attrs.fields(kind) if a.name in SPECIAL}
+        reason = {"because": st.text(min_size=1)} if kind is j.CallRouted else {}
+        return st.builds(kind, **given, **reason)
+
+    return st.sampled_from(kinds).flatmap(build)
 
 
 @given(entry=any_entry(), language=st.sampled_from(["en", "ru"]))
