@@ -53,7 +53,8 @@ class Seeker:
         if leg is None:
             return
         wait_ms = story.ms_since(self.since_s)
-        story.answered_s = story.answered_s or trio.current_time()
+        if story.answered_s is None:
+            story.answered_s = trio.current_time()
         story.tell(CallAnswered(story.id, other.leg.id, other.who, wait_ms))
         await story.world.journal.durable()
         if not self.is_answered:

@@ -84,6 +84,34 @@ async def test_a_transfer_connects_the_one_who_stays(leaving: Side, autojump_clo
     assert (ended.cause, ended.wait_ms, ended.talk_ms) == (EndCause.CALLEE_HUNG_UP, 1000, 33_000)
 
 
+async def test_who_has_transferred_a_call_is_free(autojump_clock: MockClock) -> None:
+    anna = person("anna", "101", call_limit=1)
+    async with open_office(acme(anna, BORIS)) as office:
+        office.online("anna-desk", Phone(after_s=1))
+        office.online("boris-desk", Phone(after_s=1))
+        office.call("101", talks_s=60)
+        await trio.sleep(10)
+        tell(office, TransferCall(office.next_command(), "102"))
+        await trio.sleep(10)
+        office.call("101", talks_s=5)
+        await office.all_over()
+    answered = [entry.answered_by.person for entry in office.journal.of(CallAnswered)]
+    assert answered == ["anna", "boris", "anna"]
+
+
+async def test_a_call_answered_at_once_has_talked_since_then(autojump_clock: MockClock) -> None:
+    """The clock of a rehearsal begins at 0 s."""
+    async with open_office(COMPANY) as office:
+        office.online("anna-desk", Phone(after_s=0))
+        office.online("boris-desk", Phone(after_s=5))
+        office.call("101", talks_s=30)
+        await trio.sleep(10)
+        tell(office, TransferCall(office.next_command(), "102"))
+        await office.all_over()
+    ended = office.only(CallEnded)
+    assert (ended.wait_ms, ended.talk_ms) == (0, 30_000)
+
+
 async def test_a_transfer_to_nobody_comes_back(autojump_clock: MockClock) -> None:
     async with open_office(COMPANY) as office:
         office.online("anna-desk", Phone(after_s=1))

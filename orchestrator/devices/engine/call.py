@@ -7,7 +7,7 @@ import trio
 from attrs import define, field
 
 from orchestrator.devices.engine.leg import EngineLeg
-from orchestrator.model.calls import CallerId, DialTarget, LegEnd, ToBinding
+from orchestrator.model.calls import CallerId, DialTarget, EndedBy, LegEnd, ToBinding
 from orchestrator.model.identifiers import CallId, CompanyId
 from orchestrator.model.journal import LegFinished
 from orchestrator.ports import Leg
@@ -45,6 +45,9 @@ class EngineCall:
             with trio.move_on_after(LAST_WORDS_MAX_S, shield=True):
                 while self.legs:
                     await self._ends.park()
+        for leg in tuple(self.legs):
+            # Whatever it tells later comes after the end of its call, and is nobody's news.
+            leg.handle_end(LegEnd(EndedBy.TIMEOUT, 408, "its end was not told in time"))
 
     def ring(self) -> None:
         if self.caller is not None and not self._rings:
