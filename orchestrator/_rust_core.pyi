@@ -375,6 +375,7 @@ class Engine:
         event_queue: int = 65_536,
         user_agent: str = "Tandem",
         only_playable: bool = False,
+        secret: bytes | None = None,
         seed: int | None = None,
     ) -> Engine:
         """Open all sockets and start the threads.
@@ -388,6 +389,8 @@ class Engine:
         quarters full, or while `max_legs` has no room for two more. Each leg has a pair of `media_ports` from its
         beginning, and 32 pairs are kept for calls to emergency numbers; None: as many legs as the rest.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
+        `secret` is 32 random bytes, the same in each run: what unknown users are shown when they register depends on
+        it, so that they cannot be told from known ones. Without it another one is made for each run.
         `seed` makes identifiers and nonces repeatable; never set it in production.
 
         Raises `OSError` naming the address if a socket cannot be opened, `ValueError` naming a bad argument.

@@ -17,6 +17,7 @@ from orchestrator.app.companies import Companies
 from orchestrator.app.exchange import Exchange
 from orchestrator.app.presence import Presence
 from orchestrator.app.projections import Projections
+from orchestrator.app.secret import secret_in
 from orchestrator.configuration.planning import Change
 from orchestrator.configuration.prompts import prompts_of
 from orchestrator.devices.clock import SystemClock
@@ -115,7 +116,11 @@ async def _exchange(
     presence = Presence(bindings, journal, clock)
     reception = _Reception()
     listeners = Listeners(reception.handle_arrival, presence.handle_registered, presence.handle_trunk)
-    async with open_switch(settings, journal, clock, listeners) as switch, trio.open_nursery() as nursery:
+    secret = await trio.to_thread.run_sync(secret_in, settings.data_dir, rng)
+    async with (
+        open_switch(settings, journal, clock, listeners, secret) as switch,
+        trio.open_nursery() as nursery,
+    ):
         world = World(switch, journal, TimedIdentifiers(clock, rng), companies.directory)
         supply = _Supply(companies, projections, prompts, switch)
         companies.changed.append(supply.handle_change)

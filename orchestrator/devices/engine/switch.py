@@ -173,13 +173,14 @@ class EngineSwitch:
 
 @asynccontextmanager
 async def open_switch(
-    settings: Settings, journal: Journal, clock: Clock, listeners: Listeners
+    settings: Settings, journal: Journal, clock: Clock, listeners: Listeners, secret: bytes | None = None
 ) -> AsyncIterator[EngineSwitch]:
     """Start the engine. Leaving the block ends what is left of it (at most 2 s); end the calls' tasks before.
 
+    `secret` is 32 bytes that outlive restarts; what depends on it stays the same.
     Raises `ResourceError` naming the address if a socket cannot be opened, `ConfigError` for a bad setting.
     """
-    engine = _start(settings)
+    engine = _start(settings, secret)
     try:
         switch = EngineSwitch(engine, journal, clock, listeners)
         # Calls that are being cancelled still wait to hear of their legs' ends.
@@ -196,7 +197,7 @@ async def open_switch(
             await trio.to_thread.run_sync(engine.close)
 
 
-def _start(settings: Settings) -> core.Engine:
+def _start(settings: Settings, secret: bytes | None) -> core.Engine:
     _check_media_address(settings.media_address)
     try:
         return core.Engine(
@@ -210,6 +211,7 @@ def _start(settings: Settings) -> core.Engine:
             decision_timeout_s=settings.decision_timeout_s,
             media_timeout_s=settings.media_timeout_s,
             registration_expires_s=settings.registration_expires_s,
+            secret=secret,
         )
     except OSError as error:
         raise ResourceError(str(error)) from error

@@ -26,7 +26,7 @@ impl Engine {
         advertised_address = None, media_threads = 1, max_legs = None, max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, decision_default_status = 480, media_timeout_s = 60.0,
         registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", only_playable = false,
-        seed = None))]
+        secret = None, seed = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -45,6 +45,7 @@ impl Engine {
         event_queue: usize,
         user_agent: &str,
         only_playable: bool,
+        secret: Option<[u8; 32]>,
         seed: Option<u64>,
     ) -> PyResult<Self> {
         if sip_listen.is_empty() {
@@ -81,6 +82,7 @@ impl Engine {
             event_queue,
             user_agent: user_agent.to_owned(),
             only_playable,
+            secret,
             seed,
         };
         // `io::Error` becomes the fitting subclass of OSError with its text kept.

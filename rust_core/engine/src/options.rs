@@ -38,6 +38,8 @@ pub struct Options {
     pub user_agent: String,
     /// Offer of our own codecs only those that we can play and record.
     pub only_playable: bool,
+    /// The same in each run: decides what unknown users are shown. `None`: another one in each.
+    pub secret: Option<[u8; 32]>,
     /// Makes identifiers repeatable; for tests.
     pub seed: Option<u64>,
 }
@@ -62,6 +64,15 @@ impl Options {
             None => getrandom::fill(&mut seed).map_err(std::io::Error::other)?,
         }
         Ok(seed)
+    }
+
+    /// The secret, or a random one.
+    pub(crate) fn secret_bytes(&self) -> std::io::Result<[u8; 32]> {
+        let mut secret = self.secret.unwrap_or_default();
+        if self.secret.is_none() {
+            getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
+        }
+        Ok(secret)
     }
 }
 

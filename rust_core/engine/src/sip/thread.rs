@@ -70,6 +70,7 @@ impl SipThread {
         let config = Config {
             listeners,
             default_realm: options.default_realm.clone(),
+            secret: options.secret_bytes()?,
             max_legs: options.max_legs,
             max_undecided_age: options.max_undecided_age,
             decision_timeout: options.decision_timeout,

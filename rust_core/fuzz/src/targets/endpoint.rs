@@ -233,6 +233,7 @@ fn config() -> Config {
     Config {
         listeners: vec![Listener { transport: Transport::Udp, advertised }],
         default_realm: "demo.example".to_owned(),
+        secret: [9; 32],
         max_legs: 8,
         max_undecided_age: Duration::from_secs(1),
         decision_timeout: Duration::from_secs(3),

@@ -11,6 +11,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Challenges requests whose To names no known domain.
     pub default_realm: String,
+    /// Random, and the same in each run: decides what unknown users are shown.
+    pub secret: [u8; 32],
     /// Legs at once, but for those of `EMERGENCY_LEGS`; new calls get 503 when there is no room for their two.
     pub max_legs: usize,
     /// New calls get 503 while the oldest undecided one is older.

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+
 use super::{Account, Endpoint, Flow, Trunk};
 use crate::auth::Verdict;
 use crate::trunk::Whose;
@@ -74,7 +77,10 @@ impl Endpoint {
         let user = claimed.map(|(_, user)| user).unwrap_or_default();
         let with_sha256 = match self.registrar.account(&realm, &user) {
             Some(account) => account.secrets.ha1_sha256.is_some(),
-            None => unknown_takes_sha256(&user, self.registrar.sha256_share()),
+            None => {
+                let share = self.registrar.sha256_share();
+                unknown_takes_sha256(&self.config.secret, &realm, &user, share)
+            }
         };
         let registrar = &self.registrar;
         let realm_of_accounts = realm.as_str();
@@ -131,10 +137,15 @@ fn claimed_user(request: &Request) -> Option<(String, String)> {
     Some((uri.host.to_owned(), uri.user()?))
 }
 
-/// Unknown users take SHA-256 as often as known ones, and always the same ones, so that nothing shows.
-fn unknown_takes_sha256(user: &str, share: f64) -> bool {
-    let hash = user
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    ((hash >> 11) as f64) < share * (1_u64 << 53) as f64
+/// Unknown users take SHA-256 as often as known ones, and always the same ones, after a restart too, so that nothing
+/// shows. Who they are only the secret tells: whoever could compute it would know the others to exist.
+fn unknown_takes_sha256(secret: &[u8; 32], realm: &str, user: &str, share: f64) -> bool {
+    // A 32-byte key is always of the right length for HMAC.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else { return false };
+    mac.update(realm.as_bytes());
+    mac.update(b"\0");
+    mac.update(user.as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    let first: [u8; 8] = std::array::from_fn(|i| bytes[i]);
+    ((u64::from_le_bytes(first) >> 11) as f64) < share * (1_u64 << 53) as f64
 }

@@ -123,6 +123,7 @@ fn endpoint() -> Endpoint {
     let config = Config {
         listeners: vec![listener],
         default_realm: "pbx.example.com".to_owned(),
+        secret: [9; 32],
         max_legs: 10,
         max_undecided_age: Duration::from_secs(1),
         decision_timeout: Duration::from_secs(3),

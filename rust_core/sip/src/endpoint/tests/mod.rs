@@ -233,6 +233,7 @@ pub(super) fn config(address: &str) -> Config {
     Config {
         listeners: vec![listener(Transport::Udp), listener(Transport::Tcp)],
         default_realm: REALM.to_owned(),
+        secret: [9; 32],
         max_legs: 100,
         max_undecided_age: Duration::from_millis(500),
         decision_timeout: Duration::from_secs(3),

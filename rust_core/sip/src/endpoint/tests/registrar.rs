@@ -132,6 +132,30 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
     assert_eq!(desk.endpoint.counters().unauthorized, 4);
 }
 
+/// Which of a hundred made-up users are shown SHA-256, where every other account takes it.
+fn shown_sha256(secret: [u8; 32], seed: u8) -> Vec<bool> {
+    let mut desk = Desk::with(|config| config.secret = secret);
+    desk.endpoint = Endpoint::new(desk.endpoint.config.clone(), [seed; 32], desk.now);
+    let mut modern = account("anna", "pw");
+    modern.secrets.ha1_sha256 = Some(ha1("anna", REALM, "pw", Algorithm::Sha256));
+    desk.command(Command::SetAccounts(accounts(vec![modern, account("boris", "pw")])));
+    let mut phone = Phone::new();
+    let mut ask = |user: &str| {
+        let challenge = desk.ask(PHONE, phone.message(user, CONTACT));
+        challenge.headers.lines(&HeaderName::WwwAuthenticate).count() == 2
+    };
+    assert!(ask("anna") && !ask("boris"));
+    (0..100).map(|i| ask(&format!("made-up-{i}"))).collect()
+}
+
+#[test]
+fn who_is_unknown_is_shown_what_a_lasting_secret_says() {
+    let first = shown_sha256([1; 32], 1);
+    assert!((30..70).contains(&first.iter().filter(|shown| **shown).count()));
+    assert_eq!(first, shown_sha256([1; 32], 2), "in each run");
+    assert_ne!(first, shown_sha256([2; 32], 1), "in no other exchange");
+}
+
 #[test]
 fn credentials_are_good_for_the_address_that_they_were_made_for() {
     for (made_for, sent_to, is_good) in [
