@@ -187,7 +187,7 @@ def _device(fields: Fields, realm: str, secrets: Secrets) -> Device:
     device: Device
     if fields.has("number"):
         number = E164(fields.text("number", like=PUBLIC))
-        ring_s = fields.seconds("ring_s", 25.0, 1.0, 300.0)
+        ring_s = fields.seconds("ring_s", 25.0, 1.0, RING_MAX_S)
         device = OutsideDevice(id, kind, number, label, delay_s, ring_s)
     else:
         username = fields.text("username", id or "?", like=USERNAME)
@@ -196,7 +196,7 @@ def _device(fields: Fields, realm: str, secrets: Secrets) -> Device:
         if secret is None:
             fields.wrong("password", "missing (or a number, for a device outside)")
             secret = Secret("")
-        ring_s = fields.seconds("ring_s", 20.0, 1.0, 300.0)
+        ring_s = fields.seconds("ring_s", 20.0, 1.0, RING_MAX_S)
         device = SipDevice(id, kind, username, secret.md5, secret.sha256, label, delay_s, ring_s)
     fields.finish()
     return device
@@ -259,6 +259,9 @@ _PREFIX_MIN = {4: 8, 6: 16}
 
 _NUMERIC = re.compile(r"(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$")
 """Ends as an address does; resolvers read 127.2 and 0x7f.2 as addresses too."""
+
+RING_MAX_S = 300.0
+"""The engine lets nobody ring for longer than 330 s (timer C)."""
 
 ID = Pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "letters, digits, - and _")
 HOST = Pattern(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}", "a host name or address")

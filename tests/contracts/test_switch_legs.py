@@ -65,7 +65,7 @@ async def test_who_picks_up_is_answered_until_we_hang_up(world: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "why"),
-    [(486, Refusal.BUSY), (600, Refusal.BUSY), (603, Refusal.DECLINED), (480, Refusal.UNREACHABLE)],
+    [(486, Refusal.BUSY), (600, Refusal.BUSY), (603, Refusal.DECLINED), (480, Refusal.NO_ANSWER)],
 )
 async def test_who_refuses_has_a_reason(world: str, status: int, why: Refusal) -> None:
     with trio.fail_after(10):

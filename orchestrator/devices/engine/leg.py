@@ -27,6 +27,7 @@ class EngineLeg:
     call: "EngineCall | None" = None
     end: LegEnd | None = None
     kept: bool = False
+    _rang: bool = False
     _outcome: Outcome | None = None
     _decided: trio.Event | None = None
     _playing: str | None = None
@@ -82,6 +83,10 @@ class EngineLeg:
         if (name := self._known(prompt)) is not None:
             self.switch.engine.hears(self.id, [core.Prompt(name, loop=True)])
 
+    def handle_ringing(self) -> None:
+        """The far end rings."""
+        self._rang = True
+
     def handle_answered(self) -> None:
         """The far end picked up, or has acknowledged that we did."""
         if self._outcome is None:
@@ -102,7 +107,7 @@ class EngineLeg:
         if self.call is not None:
             self.call.forget(self, end)
         if self._outcome is None:
-            self._decide(failure_of(end))
+            self._decide(failure_of(end, rang=self._rang))
         for scope in self._scopes or ():
             scope.cancel()
 

@@ -141,7 +141,10 @@ class EngineSwitch:
                     self._registered(event)
                 case core.TrunkStateChanged():
                     self._trunk_changed(event)
-                case core.LegRinging() | core.KeyPressed() | core.RecordingEnded():
+                case core.LegRinging():
+                    if leg := self.legs.get(event.leg):
+                        leg.handle_ringing()
+                case core.KeyPressed() | core.RecordingEnded():
                     pass
         except Exception as fault:
             self.faults += 1

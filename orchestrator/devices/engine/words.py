@@ -67,8 +67,10 @@ def end_of(event: core.LegEnded) -> LegEnd:
     return LegEnd(_BY[event.by], event.status, event.reason, media)
 
 
-def failure_of(end: LegEnd) -> Failed:
-    """Why the far end of a dialled leg did not pick up (RFC 3261 §21)."""
+def failure_of(end: LegEnd, *, rang: bool) -> Failed:
+    """Why the far end of a dialled leg did not pick up (RFC 3261 §21). `rang`: whether it rang before."""
+    if rang and end.by in _FAR and end.status in _RANG_IN_VAIN and "declin" not in end.reason.lower():
+        return Failed(Refusal.NO_ANSWER, end.status)
     if end.by is EndedBy.PEER:
         if end.status == 480 and "declin" in end.reason.lower():
             return Failed(Refusal.DECLINED, end.status)
@@ -158,6 +160,9 @@ def trunks_of(directory: Directory) -> list[core.Trunk]:
 PLAYABLE = frozenset({"PCMA", "PCMU"})
 """Encodings that prompts can be played in."""
 _BY = {by.value: by for by in EndedBy}
+_FAR = frozenset({EndedBy.PEER, EndedBy.TIMEOUT})
+_RANG_IN_VAIN = frozenset({408, 480, 487})
+"""What phones and carriers end ringing with that nobody heeds, and the engine too (timer C)."""
 _REFUSALS = {
     486: Refusal.BUSY,
     600: Refusal.BUSY,

@@ -67,6 +67,8 @@ pub(crate) struct Leg {
     pub(crate) takes_update: bool,
     /// When we last said that it rings.
     pub(crate) rang_at: Option<Instant>,
+    /// When somebody was last rung for it.
+    pub(crate) led_on_at: Option<Instant>,
     /// Whether its ringing has been told.
     pub(crate) rings: bool,
     /// Key of the merged-request table, for incoming ones.
@@ -148,6 +150,7 @@ impl Leg {
             refresh: None,
             takes_update: false,
             rang_at: None,
+            led_on_at: None,
             rings: false,
             merge_key: None,
         }

@@ -21,4 +21,21 @@ from orchestrator.model.calls import EndedBy, Failed, LegEnd, Refusal
     ],
 )
 def test_why_the_far_end_did_not_pick_up(by: EndedBy, status: int, reason: str, why: Refusal) -> None:
-    assert failure_of(LegEnd(by, status, reason)) == Failed(why, status)
+    assert failure_of(LegEnd(by, status, reason), rang=False) == Failed(why, status)
+
+
+@pytest.mark.parametrize(
+    ("by", "status", "reason", "why"),
+    [
+        (EndedBy.PEER, 408, "Request Timeout", Refusal.NO_ANSWER),
+        (EndedBy.PEER, 480, "Temporarily Unavailable", Refusal.NO_ANSWER),
+        (EndedBy.PEER, 487, "Request Terminated", Refusal.NO_ANSWER),
+        (EndedBy.TIMEOUT, 408, "rang too long", Refusal.NO_ANSWER),
+        (EndedBy.PEER, 480, "Call declined", Refusal.DECLINED),
+        (EndedBy.PEER, 486, "Busy Here", Refusal.BUSY),
+        (EndedBy.PEER, 500, "", Refusal.UNREACHABLE),
+        (EndedBy.TIMEOUT, 503, "no connection", Refusal.UNREACHABLE),
+    ],
+)
+def test_who_rang_is_there(by: EndedBy, status: int, reason: str, why: Refusal) -> None:
+    assert failure_of(LegEnd(by, status, reason), rang=True) == Failed(why, status)

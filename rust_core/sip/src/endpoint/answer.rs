@@ -12,6 +12,13 @@ use crate::session_timer::SessionTimer;
 use crate::wire::HeaderName;
 
 impl Endpoint {
+    /// Somebody is sought for this leg still.
+    pub(super) fn led_on(&mut self, now: Instant, id: LegId) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.led_on_at = Some(now);
+        }
+    }
+
     /// 180 to the caller.
     pub(super) fn ring(&mut self, now: Instant, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };

@@ -41,8 +41,9 @@ pub(crate) const T2: Duration = Duration::from_secs(4);
 pub(crate) const T4: Duration = Duration::from_secs(5);
 /// 64·T1: timers B, F, H, J, L, M.
 pub(crate) const TRANSACTION_LIFE: Duration = Duration::from_secs(32);
-/// An INVITE that only ever gets provisional answers ends after this (timer C, RFC 3261 §16.6).
-pub(crate) const RING_LIMIT: Duration = Duration::from_secs(180);
+/// An INVITE that only ever gets provisional answers ends after this (timer C, RFC 3261 §16.6: more than 3 minutes), and so
+/// does a caller's who hears ringing for whom nobody was rung for so long. A device may be let ring for 300 s.
+pub(crate) const RING_LIMIT: Duration = Duration::from_secs(330);
 /// Transactions at once of each kind; beyond them requests are refused without state.
 pub(crate) const MAX_TRANSACTIONS: usize = 400_000;
 /// Retry-After of a 503, seconds.

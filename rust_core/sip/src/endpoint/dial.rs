@@ -48,6 +48,9 @@ impl Endpoint {
             return;
         }
         self.counters.dialled += 1;
+        if let Some(other) = offer_of {
+            self.led_on(now, other);
+        }
         let way = match self.way_to(target) {
             Ok(way) => way,
             Err((status, by, why)) => {

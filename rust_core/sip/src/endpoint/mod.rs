@@ -174,7 +174,10 @@ impl Endpoint {
     /// Does what a command says.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Ring(leg) => self.ring(now, leg),
+            Command::Ring(leg) => {
+                self.led_on(now, leg);
+                self.ring(now, leg);
+            }
             Command::Answer { leg, like, rtp } => self.answer(now, leg, like, rtp),
             Command::Reject { leg, status, reason, retry_after_s } => {
                 self.reject(now, leg, status, &reason, retry_after_s);

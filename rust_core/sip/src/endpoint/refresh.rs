@@ -1,8 +1,9 @@
-//! Keeps legs alive: repeats ringing (RFC 3261 §13.3.1.1), refreshes sessions and ends those that nobody refreshes
+//! Keeps legs alive: repeats ringing (RFC 3261 §13.3.1.1) but not for ever, refreshes sessions and ends those that nobody refreshes
 //! (RFC 4028).
 
 use std::time::{Duration, Instant};
 
+use super::config::RING_LIMIT;
 use super::invite_client::remote_tag;
 use super::{ClientId, Due, EndedBy, Endpoint, LegId};
 use crate::dialog;
@@ -29,9 +30,14 @@ impl Endpoint {
         for id in ids {
             self.sweep_later(now);
             let Some(leg) = self.legs.get(&id) else { continue };
-            let has_rung = |at| now.saturating_duration_since(at) >= RING_INTERVAL;
+            let is_past = |at: Option<Instant>, limit| {
+                at.is_some_and(|at| now.saturating_duration_since(at) >= limit)
+            };
             match leg.state {
-                LegState::Ringing if leg.rang_at.is_some_and(has_rung) => self.ring(now, id),
+                LegState::Ringing if is_past(leg.led_on_at, RING_LIMIT) => {
+                    self.hang_up(now, id, 480, "rang too long", EndedBy::Deadline);
+                }
+                LegState::Ringing if is_past(leg.rang_at, RING_INTERVAL) => self.ring(now, id),
                 LegState::Confirmed => match leg.session_timer.map(|timer| timer.duty(now)) {
                     Some(Duty::Refresh) if leg.refresh.is_none() => self.refresh(now, id, false),
                     Some(Duty::End) => {

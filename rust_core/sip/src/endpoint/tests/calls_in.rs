@@ -148,6 +148,27 @@ fn without_a_decision_the_default_is_given() {
 }
 
 #[test]
+fn ringing_ends_when_nobody_is_rung_for_the_caller_any_more() {
+    let mut desk = Desk::new();
+    let (leg, _) = desk.called();
+    desk.command(Command::Ring(leg));
+    desk.pass_s(300);
+    let target =
+        Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number: "1".into() };
+    let (caller, rtp) = (CallerId::default(), peer("192.0.2.1:4002"));
+    let other = LegId(FIRST_DIALLED_LEG);
+    desk.command(Command::Dial { leg: other, target, caller, offer_of: Some(leg), rtp });
+    desk.pass_s(300);
+    assert!(desk.endpoint.legs.contains_key(&leg), "somebody was rung meanwhile");
+    desk.sent();
+    desk.events();
+    desk.pass_s(40);
+    assert_eq!(desk.statuses().pop(), Some(480));
+    assert_eq!(desk.one_end(), (480, EndedBy::Deadline));
+    desk.assert_empty_after(64);
+}
+
+#[test]
 fn a_rejection_carries_status_reason_and_retry_after() {
     let mut desk = Desk::new();
     let (leg, _) = desk.called();

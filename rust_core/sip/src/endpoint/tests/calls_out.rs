@@ -164,7 +164,7 @@ fn silence_ends_after_64_t1_and_endless_ringing_after_timer_c() {
 
     let invite = dial(&mut desk);
     desk.hear(CARRIER, reply(&invite, 180, "a", ""));
-    desk.pass_s(179);
+    desk.pass_s(329);
     assert_eq!(desk.events(), [Event::Ringing(LEG)]);
     assert_eq!(desk.sent(), []);
     desk.pass_s(1);
