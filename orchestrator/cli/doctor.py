@@ -1,5 +1,6 @@
 """`tandem doctor`: what keeps the exchange from working well here, each with its remedy."""
 
+import enum
 import os
 import resource
 import shutil
@@ -28,6 +29,15 @@ RECEIVE_BUFFER_BYTES = 8 << 20
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
 
+class Grade(enum.Enum):
+    """How well it is with one thing, by the mark before it."""
+
+    WELL = "✓"
+    WARNING = "!"
+    """Calls go on, worse or fewer than they could, or nothing can be said."""
+    ILL = "✗"
+
+
 @frozen
 class Finding:
     """One thing looked at. `remedy` is empty where all is well."""
@@ -35,6 +45,7 @@ class Finding:
     what: str
     seen: str
     remedy: str = ""
+    grade: Grade = Grade.WELL
 
 
 def doctor(
@@ -42,40 +53,56 @@ def doctor(
     url: Url = DEFAULT_URL,
     data_dir: DataDir = Path("data"),
 ) -> None:
-    """Look at ports, database, media, clock and limits. Exits with 1 if something needs a remedy."""
-    console = Console(highlight=False)
+    """Look at ports, database, media, clock and limits. ✓ is well, ! a warning, ✗ ill: then it exits with 1."""
+    console = Console(highlight=False, soft_wrap=True)
     ill = False
     for finding in examine(sip_port, url, data_dir):
-        console.print(f"{'✗' if finding.remedy else '✓'} {finding.what}: {finding.seen}", markup=False)
+        console.print(f"{finding.grade.value} {finding.what}: {finding.seen}", markup=False)
         if finding.remedy:
-            ill = True
             console.print(f"    → {finding.remedy}", markup=False)
+        ill |= finding.grade is Grade.ILL
     if ill:
         raise typer.Exit(1)
 
 
 def examine(sip_port: int, url: str, data_dir: Path) -> Iterator[Finding]:
     """Everything, one after the other."""
-    running = _running(url)
-    yield Finding("exchange", f"answers at {url}" if running else f"none at {url}")
+    exchange, running = find_exchange(url)
+    yield exchange
     yield from _sip_ports(sip_port, running)
-    yield _database(data_dir)
+    yield data_folder(data_dir.absolute(), running)
+    if (database := data_dir.absolute() / "tandem.db").exists():
+        yield _database(database)
     yield _disk(data_dir)
-    yield _files()
+    yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     yield receive_buffer()
     yield _clock()
     yield _media()
 
 
-def _running(url: str) -> bool:
+def find_exchange(url: str) -> tuple[Finding, bool]:
+    """What answers at `url`, and whether it is an exchange."""
     try:
-        return httpx.get(f"{url}/api/v1/health", timeout=3.0).status_code in (200, 503)
+        answer = httpx.get(f"{url.rstrip('/')}/api/v1/health", timeout=3.0)
     except (httpx.TransportError, httpx.InvalidURL):
-        return False
+        remedy = "if one runs, name it with --url; otherwise start it: tandem serve"
+        return Finding("exchange", f"none answers at {url}", remedy, Grade.WARNING), False
+    try:
+        parts = dict(answer.json())
+        status = parts.pop("status")
+    except (ValueError, TypeError, KeyError):
+        remedy = "end it, or serve with --http-listen on another port"
+        return Finding("exchange", f"something else answers at {url}", remedy, Grade.ILL), False
+    if status == "ok":
+        return Finding("exchange", f"answers at {url}"), True
+    failing = ", ".join(name for name, works in parts.items() if not works)
+    grade = Grade.ILL if answer.status_code == 503 else Grade.WARNING
+    return Finding("exchange", f"{status} at {url}: {failing}", "its log says why", grade), True
 
 
 def _sip_ports(port: int, running: bool) -> Iterator[Finding]:
     for name, kind in (("UDP", socket.SOCK_DGRAM), ("TCP", socket.SOCK_STREAM)):
+        what = f"{name} {port}"
         with socket.socket(socket.AF_INET, kind) as probe:
             if kind == socket.SOCK_STREAM:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -83,49 +110,63 @@ def _sip_ports(port: int, running: bool) -> Iterator[Finding]:
                 probe.bind(("0.0.0.0", port))
             except OSError as error:
                 if running:
-                    yield Finding(f"{name} {port}", "in use, by the exchange as it should be")
+                    yield Finding(what, "in use, as it is when the exchange listens there")
                 else:
-                    yield Finding(
-                        f"{name} {port}",
-                        error.strerror or str(error),
-                        f"end what uses it (ss -lp 'sport = :{port}'), or serve with --sip-listen on another port",
-                    )
+                    remedy = f"end what uses it (ss -lpn 'sport = :{port}'), or serve with --sip-listen on another port"
+                    yield Finding(what, error.strerror or str(error), remedy, Grade.ILL)
             else:
-                yield Finding(f"{name} {port}", "free")
+                remedy = (
+                    "the exchange does not listen there: name its port with --sip-port" if running else ""
+                )
+                yield Finding(what, "free", remedy, Grade.WARNING if running else Grade.WELL)
 
 
-def _database(data_dir: Path) -> Finding:
-    path = data_dir / "tandem.db"
-    if not path.exists():
-        return Finding("database", f"{path} will be made at the first start")
+def data_folder(folder: Path, running: bool) -> Finding:
+    """Whether an exchange started here could keep its data there, or does."""
+    if not folder.exists():
+        if running:
+            remedy = "the exchange keeps its data elsewhere: name the folder with --data-dir"
+            return Finding("data folder", f"there is no {folder}", remedy, Grade.WARNING)
+        at = next(parent for parent in folder.parents if parent.exists())
+        seen = f"{folder} will be made at the first start"
+    else:
+        at, seen = folder, f"{folder} can be written"
+    if not (at.is_dir() and os.access(at, os.W_OK | os.X_OK)):
+        remedy = "give it to the user that the exchange runs as (chown), or choose another with --data-dir"
+        return Finding("data folder", f"{at} cannot be written", remedy, Grade.ILL)
+    return Finding("data folder", seen)
+
+
+def _database(path: Path) -> Finding:
     try:
         with sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=3.0) as connection:
             verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
-        return Finding(
-            "database", f"{path}: {error}", "check owner and rights of the data folder, and the disk"
-        )
+        remedy = "check owner and rights of the data folder, and the disk"
+        return Finding("database", f"{path}: {error}", remedy, Grade.ILL)
     if verdict != "ok":
-        return Finding("database", f"{path}: {verdict}", "stop the exchange and restore the last backup")
+        remedy = "stop the exchange and restore the last backup"
+        return Finding("database", f"{path}: {verdict}", remedy, Grade.ILL)
     return Finding("database", f"{path} is whole")
 
 
 def _disk(data_dir: Path) -> Finding:
     folder = next(f for f in (data_dir, *data_dir.absolute().parents) if f.exists())
     free = shutil.disk_usage(folder).free
-    seen = f"{free / (1 << 30):.1f} GiB free at {folder}"
-    return Finding(
-        "disk", seen, "" if free > DISK_WANTED_BYTES else "make room: a full disk refuses new calls"
+    seen = f"{free / (1 << 30):.1f} GiB free at {folder.absolute()}"
+    if free > DISK_WANTED_BYTES:
+        return Finding("disk", seen)
+    return Finding("disk", seen, "make room: a full disk refuses new calls", Grade.WARNING)
+
+
+def open_files(hard: int) -> Finding:
+    """The exchange raises its soft limit to the hard one by itself; each leg takes two sockets."""
+    if hard >= FILES_WANTED or hard == resource.RLIM_INFINITY:
+        return Finding("open files", "without limit" if hard == resource.RLIM_INFINITY else f"limit {hard}")
+    remedy = (
+        f"raise the hard limit to {FILES_WANTED} or more: LimitNOFILE= in the systemd unit, or limits.conf"
     )
-
-
-def _files() -> Finding:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= FILES_WANTED or soft == resource.RLIM_INFINITY:
-        return Finding("open files", f"limit {soft}")
-    calls = soft // 4
-    remedy = f"raise it to {FILES_WANTED} or more: ulimit -n, or LimitNOFILE= in the systemd unit (hard limit {hard})"
-    return Finding("open files", f"limit {soft}: about {calls} calls at once", remedy)
+    return Finding("open files", f"limit {hard}: about {hard // 4} calls at once", remedy, Grade.WARNING)
 
 
 def receive_buffer(rmem_max: Path = RMEM_MAX) -> Finding:
@@ -135,14 +176,13 @@ def receive_buffer(rmem_max: Path = RMEM_MAX) -> Finding:
     if limit >= RECEIVE_BUFFER_BYTES or os.geteuid() == 0:
         return Finding("UDP receive buffer", seen)
     remedy = f"bursts of SIP may be lost: sysctl -w net.core.rmem_max={RECEIVE_BUFFER_BYTES}"
-    return Finding("UDP receive buffer", seen, remedy)
+    return Finding("UDP receive buffer", seen, remedy, Grade.WARNING)
 
 
 def _clock(year: Callable[[], int] = lambda: time.gmtime().tm_year) -> Finding:
     if year() < CLOCK_FIRST_YEAR:
-        return Finding(
-            "clock", f"says the year {year()}", "set the date and keep it: apt install systemd-timesyncd"
-        )
+        remedy = "set the date and keep it: apt install systemd-timesyncd"
+        return Finding("clock", f"says the year {year()}", remedy, Grade.ILL)
     return Finding("clock", "plausible")
 
 
@@ -151,9 +191,10 @@ def _media() -> Finding:
     try:
         received, driver = trio.run(_loop)
     except ResourceError as error:
-        return Finding("media", str(error), "free some loopback ports, then try again")
+        return Finding("media", str(error), "free some loopback ports, then try again", Grade.ILL)
     if min(received) == 0:
-        return Finding("media", f"packets heard {received}", "a firewall on loopback drops UDP: allow it")
+        remedy = "a firewall on loopback drops UDP: allow it"
+        return Finding("media", f"packets heard {received}", remedy, Grade.ILL)
     return Finding("media", f"sound both ways ({received[0]} and {received[1]} packets) through {driver}")
 
 

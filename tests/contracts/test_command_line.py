@@ -14,6 +14,7 @@ from attrs import frozen
 
 from api.counters import HttpCounters
 from api.server import serve_http
+from orchestrator.cli.doctor import Grade, find_exchange
 from orchestrator.model import journal as j
 from orchestrator.model.access import SCOPES
 from orchestrator.model.calls import Direction, EndCause, Refusal, Who
@@ -279,7 +280,25 @@ async def test_the_doctor_looks_at_everything(shell: Shell) -> None:
         port = str(taken.getsockname()[1])
         done = await shell.tandem("doctor", "--sip-port", port, "--url", "http://127.0.0.1:1")
     assert done.code == 1
-    assert f"✗ UDP {port}: Address already in use" in done.out
-    assert "    → end what uses it" in done.out
-    for looked_at in ("database", "disk", "open files", "clock", "media: sound both ways"):
+    assert "! exchange: none answers at http://127.0.0.1:1\n    → if one runs, name it with --url" in done.out
+    assert f"✗ UDP {port}: Address already in use\n    → end what uses it" in done.out
+    assert f"✓ data folder: {shell.folder / 'data'} will be made at the first start" in done.out
+    for looked_at in ("disk", "open files", "clock", "media: sound both ways"):
         assert looked_at in done.out
+    (shell.folder / "data").mkdir()
+    (shell.folder / "data" / "tandem.db").write_bytes(b"no database" * 100)
+    done = await shell.tandem("doctor", "--url", shell.url, "--sip-port", port)
+    assert f"✗ database: {shell.folder / 'data/tandem.db'}: file is not a database" in done.out
+    assert f"! UDP {port}: free\n    → the exchange does not listen there" in done.out
+
+
+async def test_the_doctor_knows_an_exchange_from_another_server(shell: Shell) -> None:
+    finding, running = await trio.to_thread.run_sync(find_exchange, shell.url)
+    assert (finding.grade, running) == (Grade.WELL, True)
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, greet, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        finding, running = await trio.to_thread.run_sync(find_exchange, url)
+        nursery.cancel_scope.cancel()
+    assert (finding.grade, running) == (Grade.ILL, False)
+    assert "--http-listen" in finding.remedy

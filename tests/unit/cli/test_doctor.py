@@ -1,24 +1,49 @@
 """What the doctor says of the machine."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.doctor import receive_buffer
+from orchestrator.cli.doctor import Grade, data_folder, open_files, receive_buffer
 
 
 @pytest.mark.parametrize(
-    ("limit", "user", "is_ill"),
+    ("limit", "user", "is_small"),
     [("212992\n", 1000, True), ("8388608\n", 1000, False), ("212992\n", 0, False), (None, 1000, False)],
 )
 def test_a_small_receive_buffer_has_a_remedy(
-    limit: str | None, user: int, is_ill: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limit: str | None, user: int, is_small: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
     file = tmp_path / "rmem_max"
     if limit is not None:
         file.write_text(limit)
     finding = receive_buffer(file)
-    assert bool(finding.remedy) is is_ill
-    assert "sysctl -w net.core.rmem_max=8388608" in finding.remedy or not is_ill
+    assert finding.grade is (Grade.WARNING if is_small else Grade.WELL)
+    assert ("sysctl -w net.core.rmem_max=8388608" in finding.remedy) is is_small
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_data_folder_that_is_missing_is_elsewhere_while_an_exchange_runs(
+    tmp_path: Path, running: bool
+) -> None:
+    finding = data_folder(tmp_path / "data", running)
+    assert finding.grade is (Grade.WARNING if running else Grade.WELL)
+    assert ("--data-dir" in finding.remedy) is running
+    assert ("will be made" in finding.seen) is not running
+
+
+def test_a_data_folder_that_cannot_be_one_is_ill(tmp_path: Path) -> None:
+    assert data_folder(tmp_path, False).grade is Grade.WELL
+    (tmp_path / "data").write_text("a file")
+    assert data_folder(tmp_path / "data", False).grade is Grade.ILL
+    assert data_folder(tmp_path / "data" / "below", False).grade is Grade.ILL
+
+
+@pytest.mark.parametrize(
+    ("hard", "grade"), [(1024, Grade.WARNING), (20_000, Grade.WELL), (resource.RLIM_INFINITY, Grade.WELL)]
+)
+def test_the_hard_limit_of_files_counts_because_the_exchange_takes_it_all(hard: int, grade: Grade) -> None:
+    assert open_files(hard).grade is grade
