@@ -37,6 +37,8 @@ class Access:
                 raise Problem("not_found")
             return own
         known = [c.id for c in self.exchange.companies()]
+        if not known:
+            raise Problem("not_found", "there is no company yet; make one: tandem apply FILE")
         if self.wanted is None and len(known) == 1:
             return known[0]
         if self.wanted is None:

@@ -18,7 +18,8 @@ export class Exchange {
 
   async get(path) {
     const sent = Date.now();
-    const response = await fetch(`/api/v1/${path}`, { headers: this.headers, cache: "no-store" });
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const response = await fetch(`/api/v1/${path}`, { headers: this.headers, cache: "no-store", signal });
     const date = Date.parse(response.headers.get("date") ?? "");
     if (date) this.ahead = date + 500 - (sent + Date.now()) / 2;
     const body = await response.json().catch(() => ({}));
@@ -62,5 +63,7 @@ function within(promise, ms) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+/* Whoever does not answer within this time is taken for gone. */
+const ANSWER_MS = 15_000;
 /* Heartbeats come every 15 seconds. */
 const SILENCE_MS = 40_000;

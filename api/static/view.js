@@ -1,6 +1,6 @@
 /* Draws the board. Whatever callers send is only ever put in as text. */
 
-import { clock, counted, decimal, known, moment, seconds, whole, word } from "./words.js";
+import { clock, counted, decimal, moment, seconds, whole, word } from "./words.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -79,10 +79,11 @@ export function drawDevices(page, people) {
   $("devices-empty").hidden = page.items.length > 0;
 }
 
-export function drawRecords(page, people, tell) {
+export function drawRecords(page, live, people, tell) {
+  const now = new Map(live.map((call) => [call.call, call]));
   const items = page.items.map((record) => ({
     ...record,
-    names: [name(record.caller, people), record.answered_by ? name(record.answered_by, people) : called(record, people)],
+    names: [name(record.caller, people), record.answered_by ? name(record.answered_by, people) : called(now.get(record.call) ?? record, people)],
   }));
   sync($("records"), items, (r) => r.call, (record) => {
     const why = element("button", { type: "button", class: "quiet small" }, word("show"));
@@ -93,18 +94,21 @@ export function drawRecords(page, people, tell) {
       element("td", {}, party(record.names[0], record.caller)),
       element("td", {}, party(record.names[1], { number: record.called })),
       element("td", {}, element("span", { class: `result ${mood(record)}` }, outcome(record))),
-      element("td", { class: "number" }, seconds(record.wait_ms)),
-      element("td", { class: "number" }, record.talk_ms ? seconds(record.talk_ms) : "—"),
+      element("td", { class: "number", "data-label": word("waited") }, seconds(record.wait_ms)),
+      element("td", { class: "number", "data-label": word("talked") }, record.talk_ms ? seconds(record.talk_ms) : "—"),
       element("td", { class: "number" }, sound(record)),
       element("td", { class: "number" }, why));
   });
   $("records-empty").hidden = page.items.length > 0;
 }
 
-export function drawStory(record, trace) {
+/** The story of a call; while it is not there, what is said instead. */
+export function drawStory(record, trace, instead = "") {
   const at = `${moment(record.started_at)} · ${record.names.join(" → ")}`;
   $("story-call").textContent = at;
-  $("story-lines").replaceChildren(...trace.sentences.map((s) =>
+  $("story-note").textContent = instead;
+  $("story-lines").hidden = !trace;
+  $("story-lines").replaceChildren(...(trace?.sentences ?? []).map((s) =>
     element("li", {},
       element("time", { class: "mono", datetime: s.at }, `${decimal(s.after_s)} ${word("s")}`),
       element("span", {}, s.text))));
@@ -116,7 +120,21 @@ export function tick(ahead) {
   }
 }
 
-export const announce = (calls) => { $("news").textContent = counted("news", calls); };
+/** Nothing of one exchange is left for whoever signs in next. */
+export function clear() {
+  for (const id of ["figures", "calls", "devices", "records", "story-lines"]) $(id).replaceChildren();
+  for (const id of ["calls-count", "devices-count", "story-call", "story-note", "news"]) $(id).textContent = "";
+  for (const [id, name] of [["calls-empty", "noCalls"], ["devices-empty", "noDevices"], ["records-empty", "noRecords"]]) {
+    $(id).hidden = true;
+    $(id).dataset.word = name;
+    $(id).textContent = word(name);
+  }
+}
+
+/** Whoever cannot see hears it. */
+export const say = (text) => { $("news").textContent = text; };
+
+export const announce = (calls) => say(counted("news", calls));
 
 function name(who, people) {
   const person = people.get(who.person);
@@ -138,12 +156,12 @@ function party(title, who) {
 function outcome(record) {
   if (!record.cause) return word("goes");
   if (record.answered_at && ["command", "abandoned"].includes(record.cause)) return word("caller_hung_up");
-  return known(record.cause) ? word(record.cause) : record.cause;
+  return word(record.cause);
 }
 
 function mood(record) {
   if (!record.cause) return "going";
-  return record.answered_at ? "good" : record.cause === "terminal" || record.cause === "abandoned" ? "bad" : "plain";
+  return record.answered_at ? "good" : ["terminal", "not_reached", "abandoned"].includes(record.cause) ? "bad" : "plain";
 }
 
 function sound(record) {

@@ -8,15 +8,17 @@ const WORDS = {
     lastCalls: "Last calls", story: "Story of the call", state: "State", from: "From", to: "To", lasts: "Lasts",
     device: "Device", address: "Where", began: "Began", result: "Result", waited: "Waited", talked: "Talked",
     sound: "Sound (MOS)", noCalls: "Nobody is calling right now.", noDevices: "No device is registered.",
-    noRecords: "No calls yet.", live: "live", connecting: "connecting…", offline: "no connection, trying again",
-    noAccess: "This key may not see this.", badKey: "This key is not known or has expired.",
-    unreachable: "The exchange does not answer.", other: "Русский", stranger: "unknown number", show: "Why?",
+    noRecords: "No calls yet.", live: "live", connecting: "connecting…",
+    noAccess: "This key may not see this.", badKey: "This key is not known. Copy it whole.", expiredKey: "This key has expired.",
+    unreachable: "The exchange does not answer.", faulty: "The exchange cannot answer now; try again in a moment.",
+    noCompany: "There is no company yet. Make one: tandem apply FILE", nameless: "This key belongs to no company and may not list them.",
+    polling: "every 5 s", lost: "no connection since {time}", back: "connected again", reading: "One moment…", other: "Русский", stranger: "unknown number", show: "Why?",
     calls: "Calls now", offered: "Calls today", answered: "Answered", missed: "Missed", wait: "Mean wait",
     talk: "Mean talk", ringing: "ringing", talking: "talking", announcing: "announcement", goes: "going on",
-    announcement: "announcement", nobody: "nobody", s: "s", ringsAt: "rings", percent: "of those offered",
+    announcement: "announcement", s: "s", percent: "of those offered",
     caller_hung_up: "talked", callee_hung_up: "talked", abandoned: "caller left", terminal: "not reached",
-    refused: "refused", command: "ended by command", media_lost: "sound lost", decision_late: "refused",
-    node_failure: "exchange failed", crashed: "error",
+    not_reached: "not reached", refused: "refused", command: "ended by command", media_lost: "sound lost",
+    decision_late: "refused", node_failure: "exchange failed", shutdown: "exchange stopped", crashed: "error",
     news: { one: "{n} call now", other: "{n} calls now" },
   },
   ru: {
@@ -26,15 +28,17 @@ const WORDS = {
     lastCalls: "Последние звонки", story: "История звонка", state: "Состояние", from: "Кто", to: "Кому", lasts: "Длится",
     device: "Устройство", address: "Где", began: "Начало", result: "Итог", waited: "Ожидание", talked: "Разговор",
     sound: "Звук (MOS)", noCalls: "Сейчас никто не звонит.", noDevices: "Ни одно устройство не зарегистрировано.",
-    noRecords: "Звонков ещё не было.", live: "на связи", connecting: "подключение…", offline: "нет связи, пробуем снова",
-    noAccess: "Этот ключ не даёт права это видеть.", badKey: "Такого ключа нет, или его срок истёк.",
-    unreachable: "Станция не отвечает.", other: "English", stranger: "неизвестный номер", show: "Почему?",
+    noRecords: "Звонков ещё не было.", live: "на связи", connecting: "подключение…",
+    noAccess: "Этот ключ не даёт права это видеть.", badKey: "Такого ключа нет. Скопируйте его целиком.", expiredKey: "Срок этого ключа истёк.",
+    unreachable: "Станция не отвечает.", faulty: "Станция сейчас не может ответить; попробуйте чуть позже.",
+    noCompany: "Компаний пока нет. Создайте её: tandem apply ФАЙЛ", nameless: "Этот ключ не принадлежит компании и не может увидеть их список.",
+    polling: "раз в 5 с", lost: "нет связи с {time}", back: "связь восстановлена", reading: "Минуту…", other: "English", stranger: "неизвестный номер", show: "Почему?",
     calls: "Сейчас звонят", offered: "Звонков сегодня", answered: "Отвечено", missed: "Пропущено", wait: "Среднее ожидание",
     talk: "Средний разговор", ringing: "вызов", talking: "разговор", announcing: "объявление", goes: "идёт",
-    announcement: "объявление", nobody: "никто", s: "с", ringsAt: "звонит", percent: "от поступивших",
+    announcement: "объявление", s: "с", percent: "от поступивших",
     caller_hung_up: "разговор", callee_hung_up: "разговор", abandoned: "не дождался", terminal: "не дозвонился",
-    refused: "отказано", command: "завершён командой", media_lost: "пропал звук", decision_late: "отказано",
-    node_failure: "сбой станции", crashed: "ошибка",
+    not_reached: "не дозвонился", refused: "отказано", command: "завершён командой", media_lost: "пропал звук",
+    decision_late: "отказано", node_failure: "сбой станции", shutdown: "станция остановлена", crashed: "ошибка",
     news: { one: "Сейчас {n} звонок", few: "Сейчас {n} звонка", many: "Сейчас {n} звонков", other: "Сейчас {n} звонка" },
   },
 };
@@ -45,12 +49,13 @@ export function speak(next) {
   language = next;
   try { localStorage.setItem("tandem.language", next); } catch { /* a private window keeps nothing */ }
   document.documentElement.lang = language;
+  const other = document.getElementById("language");
+  other.textContent = word("other");
+  other.lang = language === "ru" ? "en" : "ru";
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = word(element.dataset.word);
 }
 
 export const word = (name) => WORDS[language][name] ?? name;
-
-export const known = (name) => Object.hasOwn(WORDS[language], name);
 
 export function counted(name, n) {
   const forms = WORDS[language][name];
@@ -63,6 +68,10 @@ export const decimal = (n, digits = 1) =>
   new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n);
 
 export const seconds = (ms) => (ms == null ? "—" : ms < 60000 ? `${decimal(ms / 1000)} ${word("s")}` : clock(ms));
+
+/** A word with its time of day. */
+export const timed = (name, at) =>
+  word(name).replace("{time}", new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(at));
 
 /** 65 s → "1:05"; 3,665 s → "1:01:05". */
 export function clock(ms) {

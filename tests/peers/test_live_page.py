@@ -119,7 +119,7 @@ async def test_a_page_finds_its_exchange_again(node: Node) -> None:
     def look() -> None:
         with opened(node, "desk-ru-light", may_complain=True) as page:
             trio.from_thread.run_sync(restart.set)
-            page.wait_for_selector("#link[data-state=offline], #link[data-state=connecting]")
+            page.wait_for_selector("#link[data-state=lost]")
             page.wait_for_selector("#link[data-state=live]")
 
     with trio.fail_after(60):

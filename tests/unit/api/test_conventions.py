@@ -302,6 +302,17 @@ async def test_the_operator_names_a_company(
     assert (await client.get("/api/v1/people")).status_code == 200
 
 
+async def test_before_the_first_company_the_way_to_it_is_told(
+    app: FastAPI, client: httpx.AsyncClient, fake: FakeExchange
+) -> None:
+    fake.configurations.clear()
+    _, key = await fake.create_key(company=None, name="operator", scopes=SCOPES)
+    client.headers["Authorization"] = f"Bearer {key}"
+    for path in ("people", "calls", "calls?company=demo", "counters", "events"):
+        assert "tandem apply" in str(told(await client.get(f"/api/v1/{path}"), 404, "not_found")["detail"])
+    assert (await client.get("/api/v1/companies")).json()["items"] == []
+
+
 async def test_requests_are_rationed_per_key(
     client: httpx.AsyncClient, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
