@@ -432,7 +432,8 @@ class Engine:
         caller_name: str = "",
         offer_of: int | None = None,
     ) -> None:
-        """Call a registered device. `offer_of` names the leg whose offered codecs are offered on; None offers ours."""
+        """Call a registered device. `offer_of` names the leg that it is called for: its codecs are offered on, and one
+        hop less than it may take (Max-Forwards); with no hop left the new leg ends with 483. None offers ours."""
     def dial_trunk(
         self,
         leg: int,

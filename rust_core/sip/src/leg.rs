@@ -33,6 +33,8 @@ pub(crate) struct Leg {
     /// Whether they are where `flow` says: a datagram of a trunk may be forged until its ACK brings back our tag. Until
     /// then nothing goes to any other address that it names.
     pub(crate) is_proven: bool,
+    /// How many more hops its call may take (RFC 3261 §8.1.1.6): of an incoming one what it came with.
+    pub(crate) max_forwards: u8,
     pub(crate) local_cseq: u32,
     pub(crate) remote_cseq: Option<u32>,
     /// User part of our Contact.
@@ -116,6 +118,9 @@ pub(crate) enum Refresh {
     Invite,
 }
 
+/// What a request of ours may take (RFC 3261 §8.1.1.6).
+pub(crate) const MAX_FORWARDS: u8 = 70;
+
 impl Leg {
     /// A leg of which nothing is known yet.
     pub(crate) fn new(id: LegId, flow: Flow) -> Self {
@@ -131,6 +136,7 @@ impl Leg {
             routes: Vec::new(),
             flow,
             is_proven: true,
+            max_forwards: MAX_FORWARDS,
             local_cseq: 0,
             remote_cseq: None,
             contact_user: String::new(),
@@ -162,6 +168,11 @@ impl Leg {
             return self.flow;
         }
         dialog::next_hop(self.flow, self.trunk.as_deref(), &self.routes, &self.remote_target)
+    }
+
+    /// The hops that are left for a leg that is dialled for this one; `None`: no more (RFC 3261 §16.3 step 3).
+    pub(crate) fn hops_left(&self) -> Option<u8> {
+        self.max_forwards.checked_sub(1)
     }
 
     /// The codecs that another leg should be offered to be relayed to this one.

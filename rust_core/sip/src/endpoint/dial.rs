@@ -14,7 +14,7 @@ use super::{
     Transport, Trunk,
 };
 use crate::dialog;
-use crate::leg::{Leg, LegState};
+use crate::leg::{Leg, LegState, MAX_FORWARDS};
 use crate::offer_answer::{Direction, offer, own_codecs};
 use crate::session_timer::{self, OUR_INTERVAL};
 use crate::transaction::Owner;
@@ -51,7 +51,12 @@ impl Endpoint {
         if let Some(other) = offer_of {
             self.led_on(now, other);
         }
-        let way = match self.way_to(target) {
+        let served = offer_of.and_then(|other| self.legs.get(&other));
+        let hops = served.map_or(Some(MAX_FORWARDS), Leg::hops_left);
+        let way = hops
+            .ok_or((483, EndedBy::Us, "too many hops"))
+            .and_then(|hops| Ok((hops, self.way_to(target)?)));
+        let (max_forwards, way) = match way {
             Ok(way) => way,
             Err((status, by, why)) => {
                 let end = LegEnd { status, by, reason: why.to_owned() };
@@ -80,6 +85,7 @@ impl Endpoint {
             routes: way.routes,
             contact_user: way.contact_user,
             trunk: way.trunk,
+            max_forwards,
             offered: codecs,
             ..Leg::new(id, way.flow)
         };
@@ -160,6 +166,7 @@ impl Endpoint {
 
     fn invite(&self, leg: &mut Leg, body: Bytes) -> Request {
         let mut invite = dialog::request(leg, Method::Invite);
+        invite.headers.set(HeaderName::MaxForwards, leg.max_forwards.to_string());
         invite.headers.push(HeaderName::Contact, self.contact(leg));
         invite.headers.push(HeaderName::Allow, ALLOWED);
         for (name, value) in session_timer::offering(OUR_INTERVAL) {

@@ -8,7 +8,7 @@ use super::gate::Sender;
 use super::requests::Refusal;
 use super::{CallerId, Flow, Incoming, LegId};
 use crate::dialog;
-use crate::leg::{Leg, LegState};
+use crate::leg::{Leg, LegState, MAX_FORWARDS};
 use crate::offer_answer::{Codec, SessionDescription};
 use crate::session_timer::SessionTimer;
 use crate::wire::{Address, HeaderName, Request, Uri, Via, display_text};
@@ -172,6 +172,7 @@ pub(super) fn caller(
         remote_tag: Some(dialog::tag_of(request.headers.line(&HeaderName::From))),
         remote_target,
         routes: dialog::record_routes(&request.headers),
+        max_forwards: hops_of(&request),
         remote_cseq: request.cseq().map(|cseq| cseq.number),
         offered: offered(&offer).to_vec(),
         takes_update: dialog::allows_update(&request.headers),
@@ -179,6 +180,13 @@ pub(super) fn caller(
         invite: Some(Box::new(request)),
         ..Leg::new(id, flow)
     }
+}
+
+/// Max-Forwards, or ours where it is missing or larger.
+fn hops_of(request: &Request) -> u8 {
+    let hops =
+        request.headers.text(&HeaderName::MaxForwards).and_then(|hops| hops.trim().parse().ok());
+    hops.unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS)
 }
 
 /// The codecs of the stream that we would answer.

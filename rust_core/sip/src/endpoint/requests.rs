@@ -52,7 +52,7 @@ impl Endpoint {
         }
     }
 
-    /// What can be said without knowing who asks: load, loops, what we don't support.
+    /// What can be said without knowing who asks: load, what we don't support.
     fn refusal_at_sight(&mut self, now: Instant, request: &Request) -> Option<Refusal> {
         if self.closing || self.sheds_at_sight(now, request) {
             return Some((503, vec![retry_after()]));
@@ -62,26 +62,7 @@ impl Endpoint {
         if !has_scheme {
             return Some((416, vec![]));
         }
-        if request.headers.text(&HeaderName::MaxForwards).is_some_and(|hops| hops.trim() == "0") {
-            let ends_here = request.method == Method::Options;
-            if !ends_here {
-                return Some((483, vec![]));
-            }
-        }
-        if self.has_been_here(request) {
-            return Some((482, vec![]));
-        }
         unsupported(request)
-    }
-
-    /// RFC 3261 §16.3 step 4: one of the Vias is ours.
-    fn has_been_here(&self, request: &Request) -> bool {
-        request.headers.values(&HeaderName::Via).any(|value| {
-            let Some(via) = Via::parse(&value) else { return false };
-            let Ok(ip) = via.host.parse() else { return false };
-            let sent_by = SocketAddr::new(ip, via.port.unwrap_or(5060));
-            self.config.listeners.iter().any(|listener| listener.advertised == sent_by)
-        })
     }
 
     /// A tag of ours for a response that nothing is kept of: the same whenever the request comes again

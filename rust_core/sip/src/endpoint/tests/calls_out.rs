@@ -174,6 +174,41 @@ fn silence_ends_after_64_t1_and_endless_ringing_after_timer_c() {
 }
 
 #[test]
+fn a_leg_may_take_one_hop_less_than_the_leg_it_is_dialled_for() {
+    let table = [
+        ("Max-Forwards: 7", Some("6")),
+        ("Max-Forwards: 1", Some("0")),
+        ("Max-Forwards: 255", Some("69")),
+        ("X-None: 7", Some("69")),
+        ("Max-Forwards: 0", None),
+    ];
+    for (came, goes) in table {
+        let mut desk = Desk::new();
+        desk.command(Command::SetTrunks(vec![Trunk {
+            max_calls: Some(2),
+            ..trunk("carrier", CARRIER)
+        }]));
+        let caller = desk.next_caller();
+        desk.hear(CARRIER, caller.invite().replace("Max-Forwards: 70", came));
+        let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
+        desk.sent();
+        let target =
+            Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number: "1".into() };
+        let (caller, rtp) = (CallerId::default(), peer("192.0.2.1:4002"));
+        let offer_of = Some(incoming.leg);
+        desk.command(Command::Dial { leg: LEG, target, caller, offer_of, rtp });
+        let requests = desk.requests();
+        let sent = requests.first().and_then(|r| r.headers.text(&HeaderName::MaxForwards));
+        assert_eq!(sent, goes, "{came}");
+        if goes.is_none() {
+            assert_eq!(desk.one_end(), (483, EndedBy::Us));
+            let _ = desk.called();
+        }
+    }
+    assert_eq!(dial(&mut Desk::new()).headers.text(&HeaderName::MaxForwards), Some("70"));
+}
+
+#[test]
 fn refusals_are_acknowledged_each_time_and_reported() {
     for status in [302, 404, 486, 491, 503, 603] {
         let mut desk = Desk::new();
