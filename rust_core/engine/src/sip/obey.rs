@@ -44,12 +44,9 @@ impl SipThread {
                             SipCommand::Dial { leg, target, caller, offer_of, rtp },
                         );
                     }
-                    Err(error) => {
-                        let end = LegEnd {
-                            status: 503,
-                            by: EndedBy::Us,
-                            reason: format!("no RTP port: {error}"),
-                        };
+                    Err(_) => {
+                        let end =
+                            LegEnd { status: 503, by: EndedBy::Us, reason: NO_PORT.to_owned() };
                         self.tell_end(leg, now, end);
                     }
                 }
@@ -93,8 +90,8 @@ impl SipThread {
                 self.setup.arrived(leg.0, at);
                 self.tell(at, What::IncomingCall(incoming));
             }
-            Err(error) => {
-                let reason = format!("no RTP port: {error}");
+            Err(_) => {
+                let reason = NO_PORT.to_owned();
                 let refusal =
                     SipCommand::Reject { leg, status: 503, reason, retry_after_s: Some(5) };
                 self.endpoint.handle_command(at, refusal);
@@ -179,3 +176,6 @@ impl SipThread {
         self.told.push(Event { at_ns: clock::ns(at), what });
     }
 }
+
+/// What peers are told where no port could be opened: why is not theirs to know.
+const NO_PORT: &str = "no RTP port";
