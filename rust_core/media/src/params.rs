@@ -35,16 +35,28 @@ pub struct CodecParams {
     pub send_type: u8,
     /// Payload type of packets that we receive, 0..=127.
     pub receive_type: u8,
+    /// Format parameters that make another payload of the encoding, in one spelling; "" for most.
+    pub variant: String,
 }
 
 /// Payload types of one leg, sound and events together.
-pub const MAX_TYPES: usize = 8;
+pub const MAX_TYPES: usize = 16;
 
 impl CodecParams {
-    /// Whether both are the same encoding, whatever their payload types.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.name.eq_ignore_ascii_case(&other.name)
+    /// How surely packets of this format are understood as `other`: the least is the surest, `None` is not at all.
+    ///
+    /// Legs that were offered the same formats know them by the same numbers; one of them may have answered with other
+    /// parameters.
+    pub fn likeness(&self, other: &Self) -> Option<u8> {
+        let is_encoding = self.name.eq_ignore_ascii_case(&other.name)
             && self.clock_rate == other.clock_rate
-            && self.channels == other.channels
+            && self.channels == other.channels;
+        match (self.variant == other.variant, self.receive_type == other.receive_type) {
+            _ if !is_encoding => None,
+            (true, true) => Some(0),
+            (true, false) => Some(1),
+            (false, true) => Some(2),
+            (false, false) => None,
+        }
     }
 }

@@ -34,6 +34,7 @@ fn params() -> MediaParams {
         channels: 1,
         send_type: number,
         receive_type: number,
+        variant: String::new(),
     };
     let address = "10.0.0.5:4000".parse().expect("an address");
     MediaParams {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::dialog;
 use crate::endpoint::{Flow, LegId, Trunk};
-use crate::offer_answer::{Agreed, Codec, Session, SessionDescription};
+use crate::offer_answer::{Agreed, AgreedCodec, Codec, Session, SessionDescription};
 use crate::session_timer::{Answered, SessionTimer};
 use crate::wire::{HeaderName, Request};
 
@@ -175,25 +175,22 @@ impl Leg {
         self.max_forwards.checked_sub(1)
     }
 
-    /// The codecs that another leg should be offered to be relayed to this one.
+    /// The codecs that another leg should be offered to be relayed to this one: as its far end wants to receive them.
     pub(crate) fn speakable(&self) -> Vec<Codec> {
-        match &self.agreed {
-            Some(agreed) => {
-                let own = |c: &crate::offer_answer::AgreedCodec| Codec {
-                    payload_type: c.receive_type,
-                    ..c.codec.clone()
-                };
-                agreed.codecs.iter().chain(&agreed.events).map(own).collect()
-            }
-            None => self.offered.clone(),
-        }
+        let theirs = |own: &AgreedCodec| Codec { fmtp: own.codec.fmtp.clone(), ..own.ours() };
+        self.agreed_or_offered(theirs)
     }
 
-    /// Whether the codec is among those agreed on.
-    pub(crate) fn has_agreed(&self, codec: &Codec) -> bool {
-        self.agreed
-            .as_ref()
-            .is_some_and(|a| a.codecs.iter().chain(&a.events).any(|own| own.codec.is_same(codec)))
+    /// The codecs that this leg itself is offered again: as we have named them.
+    pub(crate) fn spoken(&self) -> Vec<Codec> {
+        self.agreed_or_offered(AgreedCodec::ours)
+    }
+
+    fn agreed_or_offered(&self, named: impl Fn(&AgreedCodec) -> Codec) -> Vec<Codec> {
+        match &self.agreed {
+            Some(agreed) => agreed.codecs.iter().chain(&agreed.events).map(named).collect(),
+            None => self.offered.clone(),
+        }
     }
 
     /// Takes over what our 2xx says about the session timer; its headers.

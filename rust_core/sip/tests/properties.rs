@@ -268,7 +268,7 @@ proptest! {
         let text = format!("v=0\r\nc=IN IP4 192.0.2.8\r\n{}", lines.concat());
         let offer = SessionDescription::parse(text.as_bytes()).unwrap();
         let session = Session { id: 1, version: 1, rtp: "192.0.2.1:4000".parse().unwrap() };
-        let Ok((body, ours)) = answer(&offer, &session, wanted, |codec| codec.name != "x") else {
+        let Ok((body, ours)) = answer(&offer, &session, wanted, |codec| (codec.name != "x").then(|| codec.fmtp.clone())) else {
             return Ok(());
         };
         let answer = SessionDescription::parse(body.as_bytes()).unwrap();

@@ -5,10 +5,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use tandem_media::params::{CodecParams, MediaParams};
+use tandem_media::params::{CodecParams, MAX_TYPES, MediaParams};
 use tandem_media::quality::MediaReport;
 use tandem_sip::endpoint::{LegEnd, LegId};
-use tandem_sip::offer_answer::{Agreed, AgreedCodec};
+use tandem_sip::offer_answer::{Agreed, AgreedCodec, MAX_AGREED};
 
 use crate::command::Source;
 use crate::event::{LegEnded, What};
@@ -166,6 +166,9 @@ impl Joints {
     }
 }
 
+/// What signalling agrees on, media can carry.
+const _: () = assert!(MAX_AGREED <= MAX_TYPES);
+
 /// What was agreed, in the words of the media side.
 fn params(agreed: &Agreed, source: IpAddr) -> MediaParams {
     let codecs = |list: &[AgreedCodec]| {
@@ -175,6 +178,7 @@ fn params(agreed: &Agreed, source: IpAddr) -> MediaParams {
             channels: agreed.codec.channels,
             send_type: agreed.codec.payload_type,
             receive_type: agreed.receive_type,
+            variant: agreed.codec.variant(),
         };
         list.iter().map(codec).collect()
     };

@@ -67,6 +67,7 @@ impl World {
             channels: 1,
             send_type: number,
             receive_type: number,
+            variant: String::new(),
         };
         let params = MediaParams {
             rtp: rtp.local_addr().unwrap(),

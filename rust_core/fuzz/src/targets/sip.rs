@@ -231,7 +231,7 @@ pub(super) fn sdp(input: &[u8]) -> u64 {
             )
         })
         .collect();
-    let answered = answer(&offer, &session, Direction::SendRecv, |_| true);
+    let answered = answer(&offer, &session, Direction::SendRecv, |codec| Some(codec.fmtp.clone()));
     if let Ok((body, agreed)) = &answered {
         assert!(body.lines().all(|line| !line.contains(char::is_control)));
         let read = SessionDescription::parse(body.as_bytes()).expect("we read what we write");

@@ -182,6 +182,7 @@ mod tests {
             channels,
             send_type: 8,
             receive_type: 8,
+            variant: String::new(),
         };
         assert_eq!(Law::of(&codec("pcma", 8000, 1)), Some(Law::A));
         assert_eq!(Law::of(&codec("PCMU", 8000, 1)), Some(Law::Mu));

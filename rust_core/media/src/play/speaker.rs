@@ -149,7 +149,14 @@ mod tests {
 
     fn codec(name: &str, clock_rate: u32, number: u8) -> CodecParams {
         let (channels, send_type, receive_type) = (1, number, number);
-        CodecParams { name: name.into(), clock_rate, channels, send_type, receive_type }
+        CodecParams {
+            name: name.into(),
+            clock_rate,
+            channels,
+            send_type,
+            receive_type,
+            variant: String::new(),
+        }
     }
 
     fn params(codecs: &[(&str, u32, u8)], events: &[(u32, u8)]) -> MediaParams {

@@ -157,7 +157,14 @@ mod tests {
     use crate::rtp::{RtpTime, SeqNo};
 
     fn codec(name: &str, clock_rate: u32, receive_type: u8, send_type: u8) -> CodecParams {
-        CodecParams { name: name.into(), clock_rate, channels: 1, send_type, receive_type }
+        CodecParams {
+            name: name.into(),
+            clock_rate,
+            channels: 1,
+            send_type,
+            receive_type,
+            variant: String::new(),
+        }
     }
 
     fn params(codecs: Vec<CodecParams>, events: Vec<CodecParams>) -> MediaParams {
@@ -240,13 +247,41 @@ mod tests {
     }
 
     #[test]
+    fn variants_of_one_encoding_go_on_as_what_they_are() {
+        let mode = |mode: &str, ours, theirs| CodecParams {
+            variant: mode.to_owned(),
+            ..codec("iLBC", 8000, ours, theirs)
+        };
+        let caller = params(vec![mode("20", 97, 97), mode("30", 98, 98)], vec![]);
+        let numbers = |codecs| {
+            let callee = params(codecs, vec![]);
+            let mut session = Session::new();
+            session.set_params(&caller, Duration::ZERO);
+            session.set_listener(Some((3, Route::between(&caller, &callee))));
+            [97, 98].map(|number| {
+                let mut sound = datagram(number, 1);
+                let format = session.peek(&sound).unwrap().format;
+                session.forward(&mut sound, format).map(|_| sound[1] & 0x7f)
+            })
+        };
+        assert_eq!(numbers(vec![mode("30", 98, 111)]), [None, Some(111)]);
+        assert_eq!(
+            numbers(vec![mode("30", 101, 111), mode("20", 102, 112)]),
+            [Some(112), Some(111)]
+        );
+        assert_eq!(numbers(vec![mode("30", 97, 111), mode("20", 98, 112)]), [Some(112), Some(111)]);
+        // It kept the number and wants the other mode: so it said in its answer, which the caller has seen.
+        assert_eq!(numbers(vec![mode("30", 97, 97)]), [Some(97), Some(97)]);
+    }
+
+    #[test]
     fn formats_beyond_the_limit_are_left_out() {
         let many = (0..20).map(|n| codec("L16", 8000, 96 + n, 96 + n)).collect();
         let keys = codec("telephone-event", 8000, 126, 126);
         let mut session = Session::new();
         session.set_params(&params(many, vec![keys]), Duration::ZERO);
-        assert!(session.peek(&datagram(102, 1)).is_ok());
-        assert_eq!(session.peek(&datagram(103, 1)), Err(Discard::UnknownType));
+        assert!(session.peek(&datagram(110, 1)).is_ok());
+        assert_eq!(session.peek(&datagram(111, 1)), Err(Discard::UnknownType));
         assert!(session.peek(&datagram(126, 1)).unwrap().format.is_events());
     }
 

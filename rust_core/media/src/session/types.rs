@@ -68,7 +68,8 @@ impl Route {
         let mut route = Self::NONE;
         for (number, (ours, is_events)) in route.numbers.iter_mut().zip(formats(from)) {
             let list = if is_events { &to.events } else { &to.codecs };
-            if let Some(theirs) = list.iter().find(|theirs| theirs.is_same(ours)) {
+            let likely = list.iter().filter_map(|to| Some((ours.likeness(to)?, to)));
+            if let Some((_, theirs)) = likely.min_by_key(|(rank, _)| *rank) {
                 *number = theirs.send_type & 0x7f;
             }
         }

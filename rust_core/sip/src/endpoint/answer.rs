@@ -51,13 +51,12 @@ impl Endpoint {
         }
         let (Some(offer), Some(server)) = (leg.offer.take(), leg.server) else { return };
         let session = leg.next_session(rtp);
-        let allowed = |codec: &Codec| match &model {
-            Some(agreed) => {
-                agreed.codecs.iter().chain(&agreed.events).any(|own| own.codec.is_same(codec))
-            }
-            None => codec.is_playable() || codec.is_events(),
+        let spoken = |codec: &Codec| match &model {
+            // Its far end's parameters say what this one may send to it.
+            Some(agreed) => agreed.like(codec).map(|own| own.codec.fmtp.clone()),
+            None => codec.own_fmtp(),
         };
-        let (body, agreed) = match answer(&offer, &session, Direction::SendRecv, allowed) {
+        let (body, agreed) = match answer(&offer, &session, Direction::SendRecv, spoken) {
             Ok(answered) => answered,
             Err(_) => {
                 self.refuse_leg(now, id, 488, "", None);

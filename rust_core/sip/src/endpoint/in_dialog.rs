@@ -121,7 +121,7 @@ impl Endpoint {
         let (mut our_offer, mut changed) = (None, None);
         if request.body.is_empty() {
             if is_invite {
-                let codecs = leg.speakable();
+                let codecs = leg.spoken();
                 let session = leg.next_session(session.rtp);
                 response.body = offer(&session, &codecs, Direction::SendRecv).into();
                 our_offer = Some(codecs);
@@ -129,9 +129,10 @@ impl Endpoint {
         } else {
             let theirs = sdp_body(request).and_then(|body| SessionDescription::parse(&body).ok());
             let session = leg.next_session(session.rtp);
-            let allowed = |codec: &Codec| leg.has_agreed(codec);
+            let before = leg.agreed.clone();
+            let spoken = |codec: &Codec| Some(before.as_ref()?.again(codec)?.receive_fmtp.clone());
             let answered = theirs
-                .and_then(|theirs| answer(&theirs, &session, Direction::SendRecv, allowed).ok());
+                .and_then(|theirs| answer(&theirs, &session, Direction::SendRecv, spoken).ok());
             let Some((body, new)) = answered else {
                 // RFC 3261 §14.2: the session stays as it was.
                 return self.respond_plainly(now, server, request, 488, &[]);

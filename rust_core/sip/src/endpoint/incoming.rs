@@ -9,7 +9,7 @@ use super::requests::Refusal;
 use super::{CallerId, Flow, Incoming, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
-use crate::offer_answer::{Codec, SessionDescription};
+use crate::offer_answer::{Codec, SessionDescription, bounded};
 use crate::session_timer::SessionTimer;
 use crate::wire::{Address, HeaderName, Request, Uri, Via, display_text};
 
@@ -174,7 +174,7 @@ pub(super) fn caller(
         routes: dialog::record_routes(&request.headers),
         max_forwards: hops_of(&request),
         remote_cseq: request.cseq().map(|cseq| cseq.number),
-        offered: offered(&offer).to_vec(),
+        offered: bounded(offered(&offer).to_vec()),
         takes_update: dialog::allows_update(&request.headers),
         offer: Some(offer),
         invite: Some(Box::new(request)),

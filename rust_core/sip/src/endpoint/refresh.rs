@@ -76,7 +76,7 @@ impl Endpoint {
         request.headers.push(HeaderName::UserAgent, user_agent);
         if kind == Refresh::Invite {
             request.headers.push(HeaderName::ContentType, "application/sdp");
-            request.body = offer(&session, &leg.speakable(), direction).into();
+            request.body = offer(&session, &leg.spoken(), direction).into();
         }
         let flow = leg.next_hop();
         self.open_client(now, flow, request, Owner::Refresh(id, authorized));
@@ -150,7 +150,7 @@ impl Endpoint {
         if let Some(target) = dialog::contact_of(&response.headers) {
             leg.remote_target = target;
         }
-        let (offered, before) = (leg.speakable(), leg.agreed.clone());
+        let (offered, before) = (leg.spoken(), leg.agreed.clone());
         let direction = before.as_ref().map_or_else(Default::default, |agreed| agreed.direction);
         let theirs = SessionDescription::parse(&response.body).ok();
         let agreed = theirs.and_then(|theirs| accept_answer(&offered, direction, &theirs).ok());

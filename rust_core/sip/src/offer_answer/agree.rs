@@ -14,6 +14,8 @@ pub struct AgreedCodec {
     pub codec: Codec,
     /// The payload type that we receive it with: what we wrote.
     pub receive_type: u8,
+    /// The format parameters that we wrote, "" for none.
+    pub receive_fmtp: String,
 }
 
 /// What was agreed for the one audio stream of a leg.
@@ -31,6 +33,44 @@ pub struct Agreed {
     pub direction: Direction,
     /// How much sound a packet of ours carries.
     pub ptime_ms: u32,
+}
+
+impl AgreedCodec {
+    /// As we name it.
+    pub(crate) fn ours(&self) -> Codec {
+        Codec {
+            payload_type: self.receive_type,
+            fmtp: self.receive_fmtp.clone(),
+            ..self.codec.clone()
+        }
+    }
+}
+
+impl Agreed {
+    /// What another side means by `codec`, which it and this side were offered under the same numbers.
+    pub(crate) fn like(&self, codec: &Codec) -> Option<&AgreedCodec> {
+        let all = self.codecs.iter().chain(&self.events);
+        likest(all, |own| codec.likeness(&own.codec, own.receive_type))
+    }
+
+    /// What this side means by `codec` in an offer of its own.
+    pub(crate) fn again(&self, codec: &Codec) -> Option<&AgreedCodec> {
+        let all = self.codecs.iter().chain(&self.events);
+        likest(all, |own| codec.likeness(&own.codec, own.codec.payload_type))
+    }
+}
+
+/// Of what is offered, as much as can be agreed on; keys are not crowded out.
+pub fn bounded(mut codecs: Vec<Codec>) -> Vec<Codec> {
+    let mut events = codecs.iter().filter(|c| c.is_events()).count().min(MAX_AGREED / 2);
+    let mut sound = MAX_AGREED - events;
+    codecs.retain(|codec| {
+        let left = if codec.is_events() { &mut events } else { &mut sound };
+        let is_kept = *left > 0;
+        *left -= usize::from(is_kept);
+        is_kept
+    });
+    codecs
 }
 
 /// Why nothing was agreed.
@@ -51,40 +91,37 @@ pub fn offer(session: &Session, codecs: &[Codec], direction: Direction) -> Strin
     out
 }
 
-/// Answers an offer with those of its codecs that `allowed` accepts, in the order of the offer, and with its payload
-/// types. `wanted` is what we would like to do; the answer grants at most what the offer asks.
+/// Answers an offer with those of its codecs for which `spoken` has format parameters, in the order of the offer, and
+/// with its payload types. `wanted` is what we would like to do; the answer grants at most what the offer asks.
 pub fn answer(
     offer: &SessionDescription,
     session: &Session,
     wanted: Direction,
-    allowed: impl Fn(&Codec) -> bool,
+    spoken: impl Fn(&Codec) -> Option<String>,
 ) -> Result<(String, Agreed), Refused> {
     let chosen = offer.media.iter().position(MediaLine::is_audio).ok_or(Refused::NoAudio)?;
     let line = &offer.media[chosen];
-    let is_sound = |codec: &Codec| !codec.is_events() && !codec.is_comfort_noise();
-    let sound: Vec<Codec> =
-        line.codecs.iter().filter(|c| is_sound(c) && allowed(c)).cloned().collect();
-    if sound.is_empty() {
-        return Err(Refused::NoCodec);
-    }
-    let events = line
-        .codecs
-        .iter()
-        .filter(|e| e.is_events() && sound.iter().any(|s| s.clock_rate == e.clock_rate));
-    let codecs: Vec<Codec> = sound.iter().chain(events).cloned().collect();
+    let both_speak = line.codecs.iter().filter(|codec| !codec.is_comfort_noise());
+    let both_speak = both_speak.filter_map(|theirs| {
+        Some((Codec { fmtp: spoken(theirs)?, ..theirs.clone() }, theirs.clone()))
+    });
+    let (sound, mut events): (Vec<_>, Vec<_>) = both_speak.partition(|(our, _)| !our.is_events());
+    // Keys come by the clock of the sound.
+    events.retain(|(event, _)| sound.iter().any(|(our, _)| our.clock_rate == event.clock_rate));
     let direction = both(line.direction.mirrored(), wanted);
+    let agreed = agreed(line, direction, sound.into_iter().chain(events))?;
     let mut out = head(session);
     for (i, other) in offer.media.iter().enumerate() {
         if i == chosen {
             // RFC 3264 §6: the transport of the offer, feedback profile or not.
+            let codecs = agreed.codecs.iter().chain(&agreed.events).map(AgreedCodec::ours);
+            let codecs: Vec<Codec> = codecs.collect();
             write_audio(&mut out, &line.protocol, session.rtp.port(), &codecs, direction);
         } else {
             let format = other.formats.first().map_or("0", String::as_str);
             let _ = write!(out, "m={} 0 {} {format}\r\n", other.kind, other.protocol);
         }
     }
-    let agreed =
-        agreed(line, direction, codecs.into_iter().map(|codec| (codec.payload_type, codec)))?;
     Ok((out, agreed))
 }
 
@@ -96,27 +133,36 @@ pub fn accept_answer(
 ) -> Result<Agreed, Refused> {
     let line = answer.media.first().filter(|line| line.is_audio()).ok_or(Refused::NoAudio)?;
     let both_know = line.codecs.iter().filter_map(|theirs| {
-        let same_type = offered
-            .iter()
-            .find(|our| our.is_same(theirs) && our.payload_type == theirs.payload_type);
-        let ours = same_type.or_else(|| offered.iter().find(|our| our.is_same(theirs)))?;
-        Some((ours.payload_type, theirs.clone()))
+        let likeness = |our: &Codec| theirs.likeness(our, our.payload_type);
+        Some((likest(offered.iter(), likeness)?.clone(), theirs.clone()))
     });
     let direction = both(line.direction.mirrored(), ours);
     agreed(line, direction, both_know)
 }
 
+/// The element that is the likest; the first of several.
+fn likest<'a, T>(
+    list: impl Iterator<Item = &'a T>,
+    likeness: impl Fn(&T) -> Option<u8>,
+) -> Option<&'a T> {
+    let ranked = list.filter_map(|element| Some((likeness(element)?, element)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, element)| element)
+}
+
+/// `codecs` are pairs: what we wrote, and what they did.
 fn agreed(
     line: &MediaLine,
     direction: Direction,
-    codecs: impl Iterator<Item = (u8, Codec)>,
+    codecs: impl Iterator<Item = (Codec, Codec)>,
 ) -> Result<Agreed, Refused> {
     let (rtp, rtcp) = line.rtp().zip(line.rtcp()).ok_or(Refused::NoAudio)?;
     let (mut sound, mut events) = (Vec::new(), Vec::new());
-    for (receive_type, codec) in codecs.filter(|(_, codec)| !codec.is_comfort_noise()) {
+    for (ours, codec) in codecs.filter(|(_, codec)| !codec.is_comfort_noise()) {
         let list = if codec.is_events() { &mut events } else { &mut sound };
-        list.push(AgreedCodec { codec, receive_type });
+        list.push(AgreedCodec { codec, receive_type: ours.payload_type, receive_fmtp: ours.fmtp });
     }
+    events.truncate(MAX_AGREED / 2);
+    sound.truncate(MAX_AGREED - events.len());
     if sound.is_empty() {
         return Err(Refused::NoCodec);
     }
@@ -178,6 +224,9 @@ fn write_audio(
     let _ = write!(out, "a=ptime:{DEFAULT_PTIME_MS}\r\na={}\r\n", direction.as_str());
 }
 
+/// Formats of one stream, sound and events together: as many as media know of a leg.
+pub const MAX_AGREED: usize = 16;
+
 const DEFAULT_PTIME_MS: u32 = 20;
 
 #[cfg(test)]
@@ -201,7 +250,7 @@ mod tests {
         )
         .unwrap();
         let (text, agreed) =
-            answer(&offer, &session(), Direction::SendRecv, Codec::is_playable).unwrap();
+            answer(&offer, &session(), Direction::SendRecv, Codec::own_fmtp).unwrap();
         let ours = SessionDescription::parse(text.as_bytes()).unwrap();
         assert_eq!(
             ours.media.iter().map(|m| (m.kind.as_str(), m.port)).collect::<Vec<_>>(),
@@ -217,7 +266,7 @@ mod tests {
     fn an_answer_keeps_the_feedback_profile_of_its_offer() {
         let offer =
             SessionDescription::parse(b"v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 8 RTP/AVPF 0 8\r\n");
-        let answered = answer(&offer.unwrap(), &session(), Direction::SendRecv, Codec::is_playable);
+        let answered = answer(&offer.unwrap(), &session(), Direction::SendRecv, Codec::own_fmtp);
         assert!(answered.unwrap().0.contains("m=audio 4000 RTP/AVPF 0 8\r\n"));
     }
 
@@ -241,6 +290,50 @@ mod tests {
     }
 
     #[test]
+    fn variants_of_one_encoding_are_kept_apart() {
+        let mode = |number, mode: &str| Codec {
+            fmtp: format!("mode={mode}"),
+            ..Codec::new(number, "iLBC", 8000, 1)
+        };
+        let (m20, m30) = (mode(97, "20"), mode(98, "30"));
+        let types = |offered: &[&Codec], answer: &str| -> Vec<(u8, u8)> {
+            let offered: Vec<Codec> = offered.iter().copied().cloned().collect();
+            let head = "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 6 RTP/AVP ";
+            let sdp = SessionDescription::parse(format!("{head}{answer}\r\n").as_bytes()).unwrap();
+            let agreed = accept_answer(&offered, Direction::SendRecv, &sdp).unwrap();
+            agreed.codecs.iter().map(|c| (c.receive_type, c.codec.payload_type)).collect()
+        };
+        // RFC 3952 §5: without a mode it is 30.
+        let plain = "111\r\na=rtpmap:111 ilbc/8000";
+        assert_eq!(types(&[&m20, &m30], plain), [(98, 111)]);
+        let other = "111\r\na=rtpmap:111 iLBC/8000\r\na=fmtp:111 MODE = 20";
+        assert_eq!(types(&[&m20, &m30], other), [(97, 111)]);
+        let changed = "97\r\na=rtpmap:97 iLBC/8000\r\na=fmtp:97 mode=30";
+        assert_eq!(types(&[&m20], changed), [(97, 97)]);
+        let (mono, stereo) = (Codec::new(96, "opus", 48_000, 2), Codec::new(97, "opus", 48_000, 2));
+        assert_eq!(types(&[&mono, &stereo], "97\r\na=rtpmap:97 opus/48000/2"), [(97, 97)]);
+        let amr = |fmtp: &str| {
+            let codec = Codec::new(96, "AMR", 8000, 1);
+            Codec { fmtp: fmtp.to_owned(), ..codec }.variant()
+        };
+        assert_eq!(amr("octet-align=0; mode-set=0,2"), amr(""));
+        assert_ne!(amr("octet-align=1"), amr(""));
+    }
+
+    #[test]
+    fn no_more_is_offered_than_can_be_agreed_on_and_keys_are_kept() {
+        let keys = Codec::new(126, "telephone-event", 8000, 1);
+        let many = (96..126).map(|number| Codec::new(number, "L16", 8000, 1));
+        let bounded = bounded(many.chain([keys.clone()]).collect());
+        assert_eq!((bounded.len(), bounded.last()), (MAX_AGREED, Some(&keys)));
+        let text = offer(&session(), &bounded, Direction::SendRecv);
+        let read = SessionDescription::parse(text.as_bytes()).unwrap();
+        let echo = |codec: &Codec| Some(codec.fmtp.clone());
+        let (_, agreed) = answer(&read, &session(), Direction::SendRecv, echo).unwrap();
+        assert_eq!((agreed.codecs.len(), agreed.events.len()), (MAX_AGREED - 1, 1));
+    }
+
+    #[test]
     fn nothing_in_common_is_refused() {
         let speex = SessionDescription::parse(
             b"v=0\r\nc=IN IP4 1.2.3.4\r\nm=audio 6 RTP/AVP 97\r\na=rtpmap:97 speex/8000\r\n",
@@ -251,7 +344,7 @@ mod tests {
             SessionDescription::parse(b"v=0\r\nc=IN IP4 1.2.3.4\r\nm=audio 6 RTP/SAVP 0\r\n")
                 .unwrap();
         assert_eq!(
-            answer(&secure, &session(), Direction::SendRecv, |_| true),
+            answer(&secure, &session(), Direction::SendRecv, Codec::own_fmtp),
             Err(Refused::NoAudio)
         );
     }

@@ -21,11 +21,51 @@ impl Codec {
         Self { payload_type, name: name.to_owned(), clock_rate, channels, fmtp: String::new() }
     }
 
-    /// Whether both are the same encoding, whatever their payload types.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.name.eq_ignore_ascii_case(&other.name)
+    /// How surely this codec is `other`, which is known under `number`: the least is the surest, `None` is another one.
+    ///
+    /// RFC 3264 §6.1 lets an answer give other numbers; one that keeps the number may give other parameters.
+    pub(crate) fn likeness(&self, other: &Self, number: u8) -> Option<u8> {
+        let is_encoding = self.name.eq_ignore_ascii_case(&other.name)
             && self.clock_rate == other.clock_rate
-            && self.channels == other.channels
+            && self.channels == other.channels;
+        match (self.variant() == other.variant(), self.payload_type == number) {
+            _ if !is_encoding => None,
+            (true, true) => Some(0),
+            (true, false) => Some(1),
+            (false, true) => Some(2),
+            (false, false) => None,
+        }
+    }
+
+    /// Those format parameters that make another payload of the same encoding, in one spelling. Empty for most
+    /// encodings, whose parameters only say what their writer likes to receive.
+    pub fn variant(&self) -> String {
+        let defining: &[(&str, &str)] = match self.name.to_ascii_uppercase().as_str() {
+            "ILBC" => &[("mode", "30")],
+            "AMR" | "AMR-WB" => AMR_FRAMING,
+            "G7221" => &[("bitrate", "")],
+            _ => return String::new(),
+        };
+        let value = |&(name, default): &(&str, &str)| {
+            format!("{name}={};", self.parameter(name).unwrap_or(default))
+        };
+        defining.iter().map(value).collect()
+    }
+
+    /// What we say of a codec that we play and hear ourselves; `None` if we cannot.
+    pub(crate) fn own_fmtp(&self) -> Option<String> {
+        if self.is_events() {
+            return Some(ALL_KEYS.to_owned());
+        }
+        self.is_playable().then(String::new)
+    }
+
+    /// The value of a format parameter.
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.fmtp.split(';').find_map(|part| {
+            let (key, value) = part.split_once('=')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+        })
     }
 
     /// Whether it carries keys and not sound (RFC 4733).
@@ -75,14 +115,21 @@ pub fn own_codecs(only_playable: bool) -> Vec<Codec> {
 /// The clock of what we can play and record.
 const PLAYABLE_HZ: u32 = 8000;
 
+/// RFC 4867 §8.3.1: what both sides must say alike.
+const AMR_FRAMING: &[(&str, &str)] =
+    &[("octet-align", "0"), ("crc", "0"), ("robust-sorting", "0"), ("interleaving", "")];
+
+/// RFC 4733 §2.4.1: the sixteen keys.
+const ALL_KEYS: &str = "0-15";
+
 /// (payload type, name, clock, channels, fmtp). Opus and G.722 are there to be relayed.
 const OWN_CODECS: [(u8, &str, u32, u8, &str); 6] = [
     (96, "opus", 48000, 2, "useinbandfec=1"),
     (9, "G722", 8000, 1, ""),
     (8, "PCMA", 8000, 1, ""),
     (0, "PCMU", 8000, 1, ""),
-    (101, "telephone-event", 8000, 1, "0-15"),
-    (102, "telephone-event", 48000, 1, "0-15"),
+    (101, "telephone-event", 8000, 1, ALL_KEYS),
+    (102, "telephone-event", 48000, 1, ALL_KEYS),
 ];
 
 #[cfg(test)]

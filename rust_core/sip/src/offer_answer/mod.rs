@@ -4,7 +4,7 @@ mod agree;
 mod codec;
 mod sdp;
 
-pub use agree::{Agreed, AgreedCodec, Refused, accept_answer, answer, offer};
+pub use agree::{Agreed, AgreedCodec, MAX_AGREED, Refused, accept_answer, answer, bounded, offer};
 pub use codec::{Codec, own_codecs};
 pub use sdp::{Direction, MediaLine, SessionDescription};
 

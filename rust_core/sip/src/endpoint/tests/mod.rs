@@ -7,6 +7,7 @@ mod memory;
 mod network;
 mod overload;
 mod registrar;
+mod relayed;
 mod session_timers;
 mod trunks;
 
