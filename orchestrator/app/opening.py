@@ -122,7 +122,7 @@ async def _exchange(
         trio.open_nursery() as nursery,
     ):
         world = World(switch, journal, TimedIdentifiers(clock, rng), companies.directory)
-        supply = _Supply(companies, projections, prompts, switch)
+        supply = _Supply(companies, projections, prompts, switch, journal)
         companies.changed.append(supply.handle_change)
         await supply.fill()
         reception.world, reception.nursery = world, nursery
@@ -176,6 +176,7 @@ class _Supply:
     projections: Projections
     prompts: Prompts
     switch: EngineSwitch
+    journal: SqlJournal
     _given: set[tuple[CompanyId, str, str]] = field(factory=set)
 
     def directories(self) -> list[Directory]:
@@ -191,6 +192,12 @@ class _Supply:
     async def handle_change(self, change: Change) -> None:
         company = change.after.company
         self.projections.open(company.id, company.time_zone)
+        journal, now = self.journal, self.companies.clock.now()
+        told, database = journal.last_seq(company.id), self.companies.database
+        try:
+            await self.projections.move(company.id, company.time_zone, now, told, database, journal.folds)
+        except ResourceError as error:
+            _log.error("figures keep the old time zone", company=company.id, why=str(error))
         await self._prompts(company.id)
         touched = {kind for kind, _ in (*change.plan.put, *change.plan.delete)}
         if touched - {"number", "site"}:

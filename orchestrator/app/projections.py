@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from attrs import define, field
 
 from orchestrator.devices.journal.folds import Folds
+from orchestrator.devices.store.database import Database
 from orchestrator.devices.store.history import replay
 from orchestrator.model.identifiers import CompanyId
 from orchestrator.model.journal import (
@@ -34,6 +35,8 @@ class CompanyFolds:
     day: Day
     board: CallBoard = field(factory=CallBoard)
     commands: Commands = field(factory=Commands)
+    meanwhile: list[Record] | None = None
+    """What came while the day is counted anew."""
 
 
 @define(eq=False)
@@ -47,12 +50,36 @@ class Projections:
         return {"live_calls": self._board, "figures": self._day, "commands": self._commands}
 
     def open(self, company: CompanyId, time_zone: str) -> None:
-        """Begin to fold for a company. A new time zone holds from the company's next day on."""
-        folds = self.companies.get(company)
-        if folds is None:
+        """Begin to fold for a company."""
+        if company not in self.companies:
             self.companies[company] = CompanyFolds(Day(ZoneInfo(time_zone)))
-        else:
-            folds.day.zone = ZoneInfo(time_zone)
+
+    async def move(
+        self, company: CompanyId, time_zone: str, now: datetime, told: int, database: Database, guarded: Folds
+    ) -> None:
+        """Count the company's day by this time zone, as a restart would; `told` is the last entry that was folded.
+
+        Raises `ResourceError`; then the old time zone holds until the next start.
+        """
+        folds, zone = self.companies[company], ZoneInfo(time_zone)
+        if folds.day.zone == zone:
+            return
+        day, today = Day(zone), day_of(now, zone)[0]
+
+        def recount(connection: sa.Connection) -> None:
+            for record in _lately(connection, company, today, told):
+                if record.at >= today:
+                    guarded.guard("figures", day.apply, record)
+
+        folds.meanwhile = []
+        try:
+            await database.read(recount)
+            for record in folds.meanwhile:
+                guarded.guard("figures", day.apply, record)
+        finally:
+            folds.meanwhile = None
+        day.keep_earlier(folds.day)
+        folds.day = day
 
     def rebuild(self, connection: sa.Connection, now: datetime, guarded: Folds) -> None:
         """Fold anew what the journal says of today, and of the commands of the last 24 hours."""
@@ -69,6 +96,8 @@ class Projections:
 
     def _day(self, record: Record) -> None:
         if (folds := self.companies.get(record.company)) is not None:
+            if folds.meanwhile is not None:
+                folds.meanwhile.append(record)
             folds.day.apply(record)
 
     def _commands(self, record: Record) -> None:
@@ -76,8 +105,10 @@ class Projections:
             folds.commands.apply(record)
 
 
-def _lately(connection: sa.Connection, company: CompanyId, since: datetime) -> Iterable[Record]:
-    return replay(connection, company, since, [kind.__name__ for kind in _FOLDED])
+def _lately(
+    connection: sa.Connection, company: CompanyId, since: datetime, last: int | None = None
+) -> Iterable[Record]:
+    return replay(connection, company, since, [kind.__name__ for kind in _FOLDED], last)
 
 
 _FOLDED = (

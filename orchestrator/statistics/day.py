@@ -57,6 +57,11 @@ class Day:
             case CallEnded():
                 self._ended(call, entry)
 
+    def keep_earlier(self, other: "Day") -> None:
+        """Take in the calls that `other` knows and that go on since before this day."""
+        for call in other._calls.keys() - self._calls.keys():
+            self._calls[call] = _Call([], counts=False)
+
     def snapshot(self, now: datetime) -> Counters:
         """The figures of the day that `now` (UTC) lies in."""
         today = self._begins is not None and self._ends is not None and self._begins <= now < self._ends

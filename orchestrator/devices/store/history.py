@@ -142,11 +142,15 @@ def alive_at(connection: sa.Connection) -> datetime:
 
 
 def replay(
-    connection: sa.Connection, company: CompanyId, since: datetime, kinds: Sequence[str]
+    connection: sa.Connection,
+    company: CompanyId,
+    since: datetime,
+    kinds: Sequence[str],
+    last: int | None = None,
 ) -> Iterable[Record]:
-    """Entries of some kinds from an instant on, in order. The place is found by halving: seq grows with time."""
+    """Entries of some kinds from an instant on, to `last`, in order. The place is found by halving."""
     first = _first_seq_at(connection, company, to_us(since))
-    return _search(connection, company, None, first - 1, _NEWEST, -1, kinds)
+    return _search(connection, company, None, first - 1, _NEWEST if last is None else last, -1, kinds)
 
 
 def _first_seq_at(connection: sa.Connection, company: CompanyId, at_us: int) -> int:
