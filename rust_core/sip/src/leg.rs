@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::dialog;
-use crate::endpoint::{Flow, LegId, Trunk};
+use crate::endpoint::{Account, Flow, LegId, Trunk};
 use crate::offer_answer::{Agreed, AgreedCodec, Codec, Session, SessionDescription};
 use crate::session_timer::{Answered, SessionTimer};
 use crate::wire::{HeaderName, Request};
@@ -40,6 +40,10 @@ pub(crate) struct Leg {
     /// User part of our Contact.
     pub(crate) contact_user: String,
     pub(crate) trunk: Option<Arc<Trunk>>,
+    /// The device at the other end, if it is one.
+    pub(crate) account: Option<Arc<Account>>,
+    /// Which of its phones, if that says which it is.
+    pub(crate) instance: Option<String>,
     /// Our side of the media session; `None` before we have said anything.
     pub(crate) session: Option<Session>,
     /// Codecs on the table: what they offered, or what we did.
@@ -141,6 +145,8 @@ impl Leg {
             remote_cseq: None,
             contact_user: String::new(),
             trunk: None,
+            account: None,
+            instance: None,
             session: None,
             offered: Vec::new(),
             offer: None,

@@ -233,6 +233,12 @@ impl Registrar {
         Some((self.places_of(account).iter().find(|place| place.id == id)?, account))
     }
 
+    /// Which phone is registered by a connection, if it says.
+    pub(crate) fn instance_at(&self, connection: u64) -> Option<String> {
+        let places = self.by_connection.get(&connection)?.iter().filter_map(|id| self.place(*id));
+        places.into_iter().find_map(|(place, _)| place.instance.clone())
+    }
+
     /// Whether somebody is registered by a connection.
     pub(crate) fn has_connection(&self, connection: u64) -> bool {
         self.by_connection.contains_key(&connection)

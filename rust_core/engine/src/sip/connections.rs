@@ -112,7 +112,7 @@ impl Connections {
         }
     }
 
-    /// Queues a message for a connection, or for any to that peer, or for a new one. The error names the
+    /// Queues a message for a connection, or, where it is closed, for any to that peer; without one for a new one. The error names the
     /// connection to close, if there is one.
     pub(super) fn send(
         &mut self,
@@ -123,9 +123,12 @@ impl Connections {
         listener: usize,
         bytes: Bytes,
     ) -> Result<(), Option<u64>> {
-        let is_route = connection.is_none();
-        let id = match connection.or_else(|| self.by_peer.get(&peer).copied()) {
+        let open = connection.filter(|id| self.open.contains_key(id));
+        let is_route = open.is_none();
+        let id = match open.or_else(|| self.by_peer.get(&peer).copied()) {
             Some(id) => id,
+            // Who had a connection and has none has to come back: its end of the old one is no place to listen.
+            None if connection.is_some() => return Err(None),
             None if !self.make_room(registry) => return Err(None),
             None => {
                 let stream = TcpStream::connect(peer).map_err(|_| None)?;
@@ -363,6 +366,21 @@ mod tests {
         let route = house.connections.close(house.poll.registry(), id);
         assert_eq!((route, house.connections.unsent_bytes()), (Some(peer), 0));
         assert_eq!((house.connections.len(), house.connections.dropped), (0, 1));
+    }
+
+    #[test]
+    fn what_is_for_a_closed_connection_takes_another_of_the_same_peer_or_none() {
+        let mut house = House::new();
+        let guest = house.guest();
+        let (peer, now, bytes) = (guest.local_addr().unwrap(), clock::now(), Bytes::from(MESSAGE));
+        let registry = house.poll.registry();
+        let send = |connections: &mut Connections, peer| {
+            connections.send(now, registry, Some(FIRST_TOKEN as u64 - 1), peer, 0, bytes.clone())
+        };
+        assert_eq!(send(&mut house.connections, peer), Ok(()));
+        let elsewhere = house.listener.local_addr().unwrap();
+        assert_eq!(send(&mut house.connections, elsewhere), Err(None), "nobody is rung up for it");
+        assert_eq!(house.connections.len(), 1);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::config::MAX_TRANSACTIONS;
 use super::incoming::ANONYMOUS;
 use super::requests::ALLOWED;
 use super::{
-    CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Listener, Target,
-    Transport, Trunk,
+    Account, CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Listener,
+    Target, Transport, Trunk,
 };
 use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
@@ -32,6 +32,8 @@ struct Way {
     routes: Vec<String>,
     contact_user: String,
     trunk: Option<Arc<Trunk>>,
+    account: Option<Arc<Account>>,
+    instance: Option<String>,
 }
 
 impl Endpoint {
@@ -85,6 +87,8 @@ impl Endpoint {
             routes: way.routes,
             contact_user: way.contact_user,
             trunk: way.trunk,
+            account: way.account,
+            instance: way.instance,
             max_forwards,
             offered: codecs,
             ..Leg::new(id, way.flow)
@@ -121,6 +125,8 @@ impl Endpoint {
                     routes: place.path.clone(),
                     contact_user: "tandem".to_owned(),
                     trunk: None,
+                    account: Some(account.clone()),
+                    instance: place.instance.clone(),
                 })
             }
             Target::Trunk { number, .. } if number.is_empty() => Err(fails(404, "no number")),
@@ -151,6 +157,8 @@ impl Endpoint {
                     routes: Vec::new(),
                     contact_user: trunk.contact_user.clone(),
                     trunk: Some(trunk),
+                    account: None,
+                    instance: None,
                 })
             }
         }

@@ -56,11 +56,17 @@ impl Endpoint {
             transaction.leg = Some(id);
         }
         let incoming = incoming(id, &request, &sender, &offer);
+        let (trunk, account) = match sender {
+            Sender::Trunk(trunk) => (Some(trunk), None),
+            Sender::Device(account) => (None, Some(account)),
+        };
         let leg = Leg {
             local_tag: self.new_tag(id),
-            is_proven: matches!(sender, Sender::Device(_)) || flow.transport.is_reliable(),
+            is_proven: account.is_some() || flow.transport.is_reliable(),
             contact_user: incoming.called.clone(),
-            trunk: if let Sender::Trunk(trunk) = sender { Some(trunk) } else { None },
+            instance: flow.connection.and_then(|id| self.registrar.instance_at(id)),
+            trunk,
+            account,
             server: Some(server),
             merge_key: merge_key.clone(),
             ..caller(id, reply_or(flow, reply), request, remote_target, offer)

@@ -149,6 +149,9 @@ impl Endpoint {
         // Only who registered over a connection is called over it; strangers' connections cost no search.
         if !accounts.is_empty() {
             self.fail_clients(now, |flow| flow.connection == Some(connection));
+            for leg in self.legs.values_mut().filter(|l| l.flow.connection == Some(connection)) {
+                leg.flow.connection = None;
+            }
         }
         for account in accounts {
             self.tell_registration(now, &account, Why::Expired);

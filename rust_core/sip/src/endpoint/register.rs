@@ -8,6 +8,7 @@ use super::requests::{Refusal, retry_after};
 use super::{Account, Endpoint, Event, Flow, RestoredBinding, Why};
 use crate::accounts::Accounts;
 use crate::dialog;
+use crate::leg::Leg;
 use crate::registrar::{Asked, Change, Place, Wish};
 use crate::wire::{Address, HeaderName, Request, Scheme, Uri, display_text};
 
@@ -37,10 +38,31 @@ impl Endpoint {
             }
         };
         self.counters.registers += 1;
+        if why == Some(Why::Registered) && flow.transport.is_reliable() {
+            self.follow(flow, &account);
+        }
         let places = self.places_for_response(now, request, &account);
         self.answer_once(now, reply, request, 200, "", &places);
         if let Some(why) = why {
             self.tell_registration(now, &account, why);
+        }
+    }
+
+    /// A phone whose connection broke has come back by another: its calls go on over that one. One that doesn't say which
+    /// it is counts as the one that was at the same address.
+    fn follow(&mut self, flow: Flow, account: &Account) {
+        let instance = flow.connection.and_then(|id| self.registrar.instance_at(id));
+        let is_its = |leg: &&mut Leg| {
+            let of_leg = leg.account.as_ref().map(|of_leg| (&of_leg.company, &of_leg.device));
+            let is_lost = leg.flow.transport.is_reliable() && leg.flow.connection.is_none();
+            let is_same_phone = match (&leg.instance, &instance) {
+                (Some(one), Some(other)) => one == other,
+                _ => leg.flow.peer.ip() == flow.peer.ip(),
+            };
+            is_lost && is_same_phone && of_leg == Some((&account.company, &account.device))
+        };
+        for leg in self.legs.values_mut().filter(is_its) {
+            leg.flow = flow;
         }
     }
 

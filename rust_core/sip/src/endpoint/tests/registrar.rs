@@ -34,6 +34,21 @@ impl Phone {
     }
 }
 
+impl Phone {
+    /// The same over a connection.
+    fn register_tcp(&mut self, desk: &mut Desk, connection: u64, from: &str, rest: &str) {
+        let first = self.message("anna", rest);
+        desk.hear_tcp(connection, from, first.clone());
+        let challenge = desk.one_response();
+        self.cseq += 1;
+        let number = self.cseq;
+        let first = first.replace(&format!("CSeq: {} ", number - 1), "CSeq: 1 ");
+        let second = authorized(&first, &challenge, &credentials("anna", REALM, "pw"), number);
+        desk.hear_tcp(connection, from, second);
+        assert_eq!(desk.one_response().status, 200);
+    }
+}
+
 const CONTACT: &str = "Contact: <sip:anna@10.0.0.5:5062>\r\n";
 
 fn told(desk: &mut Desk) -> Vec<(Why, usize)> {
@@ -305,6 +320,41 @@ fn a_broken_connection_takes_its_places_and_ringing_calls_along() {
         matches!(&events[1], Event::RegistrationChanged { why: Why::Expired, bindings, .. } if bindings.is_empty())
     );
     assert!(desk.endpoint.registrar.len() == (0, 0));
+}
+
+#[test]
+fn a_call_follows_its_phone_to_the_connection_that_it_comes_back_by() {
+    let which = |id: u32| {
+        format!("Contact: <sip:anna@10.0.0.5:5062>;+sip.instance=\"<urn:uuid:{id}>\"\r\n")
+    };
+    for (back_from, back_as, leads_to) in [
+        ("198.51.100.77:40001", which(1), Some(5)),
+        (PHONE, which(2), None),
+        (PHONE, CONTACT.to_owned(), Some(5)),
+        ("198.51.100.77:40001", CONTACT.to_owned(), None),
+    ] {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new());
+        phone.register_tcp(&mut desk, 4, PHONE, &which(1));
+        let id = binding(&mut desk);
+        dial(&mut desk, id);
+        let invite = desk.one_request();
+        let mut ok = invite.response(200, "OK", Some("phone"));
+        ok.headers.push(HeaderName::Contact, "<sip:anna@10.0.0.5:5062>");
+        ok.headers.push(HeaderName::ContentType, "application/sdp");
+        ok.body = SDP.into();
+        desk.hear_tcp(4, PHONE, ok.to_bytes());
+        assert_eq!(desk.methods(), ["ACK"]);
+        desk.endpoint.handle_connection_closed(desk.now, 4);
+        phone.register_tcp(&mut desk, 5, back_from, &back_as);
+        let leg = LegId(FIRST_DIALLED_LEG);
+        let by = EndedBy::Us;
+        desk.command(Command::HangUp { leg, status: 480, reason: String::new(), by });
+        let bye = desk.endpoint.poll_transmit().unwrap();
+        assert!(bye.bytes.starts_with(b"BYE "));
+        assert_eq!(bye.flow.connection, leads_to, "{back_from} {back_as}");
+        let expected = if leads_to.is_some() { back_from } else { PHONE };
+        assert_eq!(bye.flow.peer, peer(expected));
+    }
 }
 
 #[test]
