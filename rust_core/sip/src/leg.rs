@@ -69,6 +69,8 @@ pub(crate) struct Leg {
     pub(crate) session_timer: Option<SessionTimer>,
     /// A refresh of ours that has no answer yet.
     pub(crate) refresh: Option<Refresh>,
+    /// When one who need not send was last asked for a sign of life, or was first seen not to send.
+    pub(crate) probed_at: Option<Instant>,
     /// Whether they take an UPDATE.
     pub(crate) takes_update: bool,
     /// When we last said that it rings.
@@ -160,6 +162,7 @@ impl Leg {
             authorized: 0,
             session_timer: None,
             refresh: None,
+            probed_at: None,
             takes_update: false,
             rang_at: None,
             led_on_at: None,
@@ -197,6 +200,14 @@ impl Leg {
             Some(agreed) => agreed.codecs.iter().chain(&agreed.events).map(named).collect(),
             None => self.offered.clone(),
         }
+    }
+
+    /// Whether nothing would tell that the far end has vanished: it need not send (hold), and refreshes no session.
+    pub(crate) fn is_out_of_sight(&self) -> bool {
+        let need_not_send = |agreed: &Agreed| !agreed.direction.flags().1;
+        self.state == LegState::Confirmed
+            && self.session_timer.is_none()
+            && self.agreed.as_ref().is_some_and(need_not_send)
     }
 
     /// Takes over what our 2xx says about the session timer; its headers.

@@ -80,6 +80,8 @@ pub(crate) enum Owner {
     Dial(LegId),
     /// A refresh of a leg's session, and whether it was sent with credentials.
     Refresh(LegId, bool),
+    /// An OPTIONS that asks for a sign of life of a leg.
+    Probe(LegId),
     /// The registration at a trunk: company, trunk, and which question of ours it was.
     Registration(TrunkKey, u64),
     /// A registration that we take back, whose trunk may be gone already.

@@ -214,6 +214,7 @@ impl Endpoint {
             Owner::Refresh(leg, authorized) => {
                 self.on_refresh_response(now, leg, authorized, request, response);
             }
+            Owner::Probe(leg) => self.on_probe_response(now, leg, response),
             Owner::Dial(_) | Owner::Nobody => {}
         }
     }

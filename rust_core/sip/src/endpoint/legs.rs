@@ -83,6 +83,7 @@ impl Endpoint {
     /// Tells what a leg speaks from now on.
     pub(super) fn tell_media(&mut self, now: Instant, id: LegId, agreed: Agreed) {
         if let Some(source) = self.legs.get(&id).map(|leg| leg.flow.peer.ip()) {
+            self.sweep_later(now);
             self.tell(now, Event::MediaAgreed(id, Box::new(agreed), source));
         }
     }

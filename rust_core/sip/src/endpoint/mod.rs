@@ -18,6 +18,7 @@ mod invite_client;
 mod invite_server;
 mod legs;
 mod load;
+mod probe;
 mod refresh;
 mod register;
 mod requests;

@@ -1,4 +1,4 @@
-//! Keeps legs alive: repeats ringing (RFC 3261 §13.3.1.1) but not for ever, refreshes sessions and ends those that nobody refreshes
+//! Keeps legs in sight: repeats ringing (RFC 3261 §13.3.1.1) but not for ever, refreshes sessions and ends those that nobody refreshes
 //! (RFC 4028).
 
 use std::time::{Duration, Instant};
@@ -24,7 +24,9 @@ impl Endpoint {
 
     pub(super) fn sweep(&mut self, now: Instant) {
         self.is_sweeping = false;
-        let needs = |leg: &&Leg| leg.session_timer.is_some() || leg.state == LegState::Ringing;
+        let needs = |leg: &&Leg| {
+            leg.session_timer.is_some() || leg.state == LegState::Ringing || leg.is_out_of_sight()
+        };
         let mut ids: Vec<LegId> = self.legs.values().filter(needs).map(|leg| leg.id).collect();
         ids.sort_unstable();
         for id in ids {
@@ -38,6 +40,7 @@ impl Endpoint {
                     self.hang_up(now, id, 480, "rang too long", EndedBy::Deadline);
                 }
                 LegState::Ringing if is_past(leg.rang_at, RING_INTERVAL) => self.ring(now, id),
+                LegState::Confirmed if leg.is_out_of_sight() => self.probe(now, id),
                 LegState::Confirmed => match leg.session_timer.map(|timer| timer.duty(now)) {
                     Some(Duty::Refresh) if leg.refresh.is_none() => self.refresh(now, id, false),
                     Some(Duty::End) => {

@@ -73,7 +73,9 @@ impl Endpoint {
                 self.drop_leg(id);
             }
             // RFC 3261 §12.2.1.2: no answer inside a dialog ends it.
-            Owner::Refresh(id, _) => self.hang_up(now, id, 408, why, EndedBy::Timeout),
+            Owner::Refresh(id, _) | Owner::Probe(id) => {
+                self.hang_up(now, id, 408, why, EndedBy::Timeout)
+            }
             Owner::Registration(key, question) => {
                 self.on_no_registration(now, &key, question, status, why);
             }

@@ -2,6 +2,7 @@
 
 mod calls_in;
 mod calls_out;
+mod hold;
 mod in_dialog;
 mod memory;
 mod network;
