@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from api.counters import BUCKETS_S, HttpCounters
 from orchestrator.app import Exchange
 from orchestrator.model.identifiers import CompanyId
+from orchestrator.model.registrations import Standing
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -56,7 +57,9 @@ def _calls(exchange: Exchange, only: CompanyId | None) -> Iterator[Metric]:
     online = GaugeMetricFamily(
         "tandem_registrations", "Places where devices are registered", labels=["company"]
     )
-    trunks = GaugeMetricFamily("tandem_trunk_up", "1 if the trunk is up", labels=["company", "trunk"])
+    trunks = GaugeMetricFamily(
+        "tandem_trunk_registered", "1 if we are registered there", labels=["company", "trunk"]
+    )
     for company in exchange.companies():
         if only not in (None, company.id):
             continue
@@ -67,7 +70,8 @@ def _calls(exchange: Exchange, only: CompanyId | None) -> Iterator[Metric]:
         for outcome in ("offered", "answered", "missed", "refused", "announced"):
             today.add_metric([company.id, outcome], getattr(counters.total, outcome))
         for state in exchange.trunk_states(company.id):
-            trunks.add_metric([company.id, state.trunk], int(state.registered))
+            if state.state is not Standing.BY_ADDRESS:
+                trunks.add_metric([company.id, state.trunk], int(state.state is Standing.REGISTERED))
     yield from (now, seq, today, online, trunks)
 
 

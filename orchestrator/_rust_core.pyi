@@ -325,7 +325,7 @@ class RegistrationChanged:
 
 @final
 class TrunkStateChanged:
-    """A registering trunk got or lost its registration."""
+    """A registering trunk got or lost its registration, is refused for another reason, or begins anew."""
 
     @property
     def at_ns(self) -> int: ...
@@ -337,7 +337,8 @@ class TrunkStateChanged:
     def registered(self) -> bool: ...
     @property
     def status(self) -> int:
-        """SIP status of the answer, 408 when there was none."""
+        """SIP status of the answer: 408 when there was none, 503 without a way or an address, 0 while a changed trunk
+        waits for its first."""
     @property
     def reason(self) -> str: ...
 

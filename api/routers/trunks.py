@@ -1,4 +1,4 @@
-"""Links to carriers, and whether they are up."""
+"""Links to carriers, and how they stand."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from api import directory
 from api.directory import IfMatch, IfNoneMatch
 from api.schemas import E164, Cursor, Id, IdPath, In, Limit, Out, Page, Text
 from api.security import DirectoryRead, DirectoryWrite
-from orchestrator.model.registrations import TrunkState
+from orchestrator.model.registrations import Standing, TrunkState
 
 router = APIRouter(tags=["directory"])
 
@@ -45,11 +45,13 @@ class TrunkOut(Out, _Trunk):
 
 
 class TrunkStateOut(Out):
-    """Whether a trunk is up. One that does not register always is."""
+    """How a trunk stands. One known by its address shows only in calls whether it works."""
 
     trunk: str
-    registered: bool
-    status: int = Field(description="SIP status of the last answer, 0 before the first")
+    state: Standing
+    status: int = Field(
+        description="SIP status of the last answer to a register: 408 for none, 503 for no way, 0 before the first"
+    )
     reason: str
 
 
@@ -61,7 +63,7 @@ async def list_trunks(access: DirectoryRead, cursor: Cursor = None, limit: Limit
 
 @router.get("/trunk-states", operation_id="listTrunkStates")
 async def states(access: DirectoryRead) -> Annotated[list[TrunkStateOut], Field(max_length=200)]:
-    """Which trunks are up. A company has at most 200."""
+    """How each trunk stands. A company has at most 200."""
     found: list[TrunkState] = list(access.exchange.trunk_states(access.company))
     return [TrunkStateOut.model_validate(state) for state in found]
 

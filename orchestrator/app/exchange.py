@@ -275,7 +275,7 @@ class Exchange:
         return self.presence.registrations(company)
 
     def trunk_states(self, company: CompanyId) -> list[TrunkState]:
-        """Whether the company's trunks are up."""
+        """How the company's trunks stand."""
         trunks = self.directory(company).trunks.values()
         return [self.presence.trunk(company, trunk.id, registers=trunk.register) for trunk in trunks]
 

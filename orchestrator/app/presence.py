@@ -1,12 +1,13 @@
 """Who is registered now: told by the switch, remembered in the store, journalled where it is news."""
 
+import structlog
 from attrs import define, field
 
 from orchestrator.devices.engine.switch import RegistrationNews
 from orchestrator.devices.store.bindings import Bindings
 from orchestrator.model.identifiers import CompanyId, DeviceId, TrunkId
 from orchestrator.model.journal import DeviceRegistered, DeviceUnregistered, TrunkChanged
-from orchestrator.model.registrations import Registration, TrunkState
+from orchestrator.model.registrations import Registration, Standing, TrunkState
 from orchestrator.ports import Clock, Journal
 
 
@@ -62,11 +63,14 @@ class Presence:
                 self.journal.write(company, entry)
 
     def handle_trunk(self, state: TrunkState) -> None:
-        """A registering trunk got or lost its registration."""
-        before = self._trunks.get((state.company, state.trunk))
+        """A registering trunk got or lost its registration, is refused for another reason, or begins anew."""
         self._trunks[state.company, state.trunk] = state
-        if before is None or before.registered != state.registered:
-            entry = TrunkChanged(state.trunk, state.registered, state.status, state.reason)
+        is_registered = state.state is Standing.REGISTERED
+        log = _log.warning if state.state is Standing.REFUSED else _log.info
+        words = {"status": state.status, "reason": state.reason} if state.status else {}
+        log(f"trunk_{state.state.value}", company=state.company, trunk=state.trunk, **words)
+        if state.state is not Standing.REGISTERING:
+            entry = TrunkChanged(state.trunk, is_registered, state.status, state.reason)
             self.journal.write(state.company, entry)
 
     def registrations(self, company: CompanyId) -> list[Registration]:
@@ -75,8 +79,10 @@ class Presence:
         return [one for device in sorted(devices) for one in devices[device]]
 
     def trunk(self, company: CompanyId, trunk: TrunkId, *, registers: bool) -> TrunkState:
-        """A trunk's state; one that registers is down until it is told otherwise."""
-        return self._trunks.get((company, trunk)) or TrunkState(company, trunk, not registers)
+        """A trunk's state."""
+        if not registers:
+            return TrunkState(company, trunk, Standing.BY_ADDRESS)
+        return self._trunks.get((company, trunk)) or TrunkState(company, trunk, Standing.REGISTERING)
 
 
 def _places(registrations: "list[Registration] | tuple[Registration, ...]") -> frozenset[str]:
@@ -87,3 +93,6 @@ def _place(registration: Registration) -> str:
     """What is told of it. A new port or contact is none: phones change them with each connection."""
     address = registration.source.rpartition(":")[0]
     return f"{registration.transport} {address} {registration.user_agent}"
+
+
+_log = structlog.get_logger(__name__)

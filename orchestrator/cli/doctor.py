@@ -7,17 +7,17 @@ import shutil
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import trio
 import typer
-from attrs import frozen
+from attrs import evolve, frozen
 from rich.console import Console
 
-from orchestrator.cli.client import DEFAULT_URL, DataDir, Url
+from orchestrator.cli.client import DEFAULT_URL, ApiError, Client, DataDir, Key, Url
 from orchestrator.devices.engine.phone import PhoneAccount, open_phones
 from orchestrator.model.errors import ResourceError
 
@@ -51,12 +51,13 @@ class Finding:
 def doctor(
     sip_port: Annotated[int, typer.Option(help="Port of SIP.")] = 5060,
     url: Url = DEFAULT_URL,
+    key: Key = None,
     data_dir: DataDir = Path("data"),
 ) -> None:
-    """Look at ports, database, media, clock and limits. ✓ is well, ! a warning, ✗ ill: then it exits with 1."""
+    """Look at ports, trunks, database, media, clock and limits. ✓ is well, ! a warning, ✗ ill: then it exits with 1."""
     console = Console(highlight=False, soft_wrap=True)
     ill = False
-    for finding in examine(sip_port, url, data_dir):
+    for finding in examine(sip_port, url, key, data_dir):
         console.print(f"{finding.grade.value} {finding.what}: {finding.seen}", markup=False)
         if finding.remedy:
             console.print(f"    → {finding.remedy}", markup=False)
@@ -65,11 +66,13 @@ def doctor(
         raise typer.Exit(1)
 
 
-def examine(sip_port: int, url: str, data_dir: Path) -> Iterator[Finding]:
+def examine(sip_port: int, url: str, key: str | None, data_dir: Path) -> Iterator[Finding]:
     """Everything, one after the other."""
     exchange, running = find_exchange(url)
     yield exchange
     yield from _sip_ports(sip_port, running)
+    if running:
+        yield from _trunks(url, key, data_dir)
     yield data_folder(data_dir.absolute(), running)
     if (database := data_dir.absolute() / "tandem.db").exists():
         yield _database(database)
@@ -119,6 +122,45 @@ def _sip_ports(port: int, running: bool) -> Iterator[Finding]:
                     "the exchange does not listen there: name its port with --sip-port" if running else ""
                 )
                 yield Finding(what, "free", remedy, Grade.WARNING if running else Grade.WELL)
+
+
+def _trunks(url: str, key: str | None, data_dir: Path) -> Iterator[Finding]:
+    """How the trunks of all companies stand, as far as there is a key to ask with."""
+    try:
+        client = Client.open(url, key, data_dir)
+        for company in client.pages("/companies"):
+            for trunk in evolve(client, company=company["id"]).get("/trunk-states"):
+                yield trunk_finding(company["id"], trunk)
+    except ApiError as error:
+        yield Finding("trunks", f"cannot ask: {error}", _NO_KEY, Grade.WARNING)
+
+
+def trunk_finding(company: str, trunk: Mapping[str, Any]) -> Finding:
+    """What one of `/trunk-states` says, in words."""
+    what = f"trunk {company}/{trunk['trunk']}"
+    match trunk["state"], trunk["status"]:
+        case "refused", status:
+            remedy = _TRUNK_REMEDIES.get(status, _ASK)
+            return Finding(what, f"not registered: {status} {trunk['reason']}", remedy, Grade.ILL)
+        case "registering", _:
+            return Finding(what, "registering, no answer yet")
+        case "by_address", _:
+            return Finding(what, "known by its address; a call shows whether it works")
+        case _:
+            return Finding(what, "registered")
+
+
+_NO_KEY = "give a key that may read the directory: --key, TANDEM_KEY, or operator.key in --data-dir"
+_ASK = "ask the carrier what this answer means"
+_CREDENTIALS = "compare username, password and realm with what the carrier gave you"
+_TRUNK_REMEDIES = {
+    401: _CREDENTIALS,
+    403: _CREDENTIALS,
+    404: _CREDENTIALS,
+    407: _CREDENTIALS,
+    408: "look whether host, port and transport are right, and whether a firewall drops SIP",
+    503: "look whether the host's name is right and can be looked up here, and whether the carrier works",
+}
 
 
 def data_folder(folder: Path, running: bool) -> Finding:

@@ -175,7 +175,7 @@ class DeviceUnregistered:
 
 @frozen
 class TrunkChanged:
-    """A registering trunk got or lost its registration."""
+    """A registering trunk got or lost its registration, or is refused for another reason."""
 
     trunk: TrunkId
     registered: bool

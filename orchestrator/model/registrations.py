@@ -1,5 +1,6 @@
 """The words for where devices are registered now, and whether trunks are."""
 
+import enum
 from datetime import datetime
 
 from attrs import frozen
@@ -29,13 +30,25 @@ class Registration:
     """Which phone it is, if it says (RFC 5626): one that comes back by another way replaces its old place."""
 
 
+class Standing(enum.Enum):
+    """How a trunk and we stand."""
+
+    BY_ADDRESS = "by_address"
+    """Each knows the other by its address; whether anybody is there shows only in a call."""
+    REGISTERING = "registering"
+    """No answer to our register yet."""
+    REGISTERED = "registered"
+    REFUSED = "refused"
+    """The newest register failed; `status` and `reason` say how. It is tried again, at the latest after two minutes."""
+
+
 @frozen
 class TrunkState:
-    """What is known of a trunk. One that does not register is always `registered`: there is nothing to lose."""
+    """What is known of a trunk."""
 
     company: CompanyId
     trunk: TrunkId
-    registered: bool
+    state: Standing
     status: int = 0
-    """SIP status of the last answer to our register, 0 before the first."""
+    """SIP status of the last answer to our register; 408 for none, 503 for no way, 0 before the first."""
     reason: str = ""

@@ -18,7 +18,8 @@ from orchestrator.cli.doctor import Grade, find_exchange
 from orchestrator.model import journal as j
 from orchestrator.model.access import SCOPES
 from orchestrator.model.calls import Direction, EndCause, Refusal, Who
-from orchestrator.model.identifiers import CallId, CompanyId, DeviceId, LegId, PersonId
+from orchestrator.model.identifiers import CallId, CompanyId, DeviceId, LegId, PersonId, TrunkId
+from orchestrator.model.registrations import Standing, TrunkState
 from tests.unit.api.conftest import app_of, company
 from tests.unit.api.fake_exchange import FakeExchange
 
@@ -272,6 +273,23 @@ async def test_an_exchange_that_cannot_start_says_why_in_one_line(
     lines = [line for line in done.err.splitlines() if line.startswith("tandem: ")]
     assert len(lines) == 1, done.err
     assert told.replace("{busy}", busy) in lines[0]
+
+
+async def test_the_doctor_tells_how_trunks_stand(shell: Shell, fake: FakeExchange) -> None:
+    fake.trunks = [
+        TrunkState(DEMO, TrunkId("known"), Standing.BY_ADDRESS),
+        TrunkState(DEMO, TrunkId("good"), Standing.REGISTERED, 200, "OK"),
+        TrunkState(DEMO, TrunkId("young"), Standing.REGISTERING),
+        TrunkState(DEMO, TrunkId("bad"), Standing.REFUSED, 403, "Forbidden"),
+    ]
+    done = await shell.tandem("doctor", "--sip-port", "0")
+    told = done.out.splitlines()
+    bad = told.index("✗ trunk demo/bad: not registered: 403 Forbidden")
+    assert told[bad + 1].startswith("    → compare username, password and realm")
+    assert "✓ trunk demo/known: known by its address; a call shows whether it works" in told
+    assert "✓ trunk demo/good: registered" in told
+    assert "✓ trunk demo/young: registering, no answer yet" in told
+    assert done.code == 1
 
 
 async def test_the_doctor_looks_at_everything(shell: Shell) -> None:

@@ -16,7 +16,7 @@ from orchestrator.devices.engine.call import EngineCall
 from orchestrator.devices.engine.leg import EngineLeg
 from orchestrator.model.calls import Arrival
 from orchestrator.model.errors import ConfigError, Problem, ResourceError
-from orchestrator.model.identifiers import BindingId, CallId, CompanyId, DeviceId, LegId, PromptName, TrunkId
+from orchestrator.model.identifiers import BindingId, CallId, CompanyId, DeviceId, LegId, PromptName
 from orchestrator.model.registrations import Registration, TrunkState
 from orchestrator.numbering.directory import Directory
 from orchestrator.ports import Clock, Journal
@@ -170,8 +170,7 @@ class EngineSwitch:
         )
 
     def _trunk_changed(self, event: core.TrunkStateChanged) -> None:
-        company, trunk = CompanyId(event.company), TrunkId(event.trunk)
-        self.listeners.trunk_changed(TrunkState(company, trunk, event.registered, event.status, event.reason))
+        self.listeners.trunk_changed(words.trunk_state_of(event))
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from orchestrator.model.calls import (
 )
 from orchestrator.model.directory import SipDevice
 from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, LegId, TrunkId
-from orchestrator.model.registrations import Registration
+from orchestrator.model.registrations import Registration, Standing, TrunkState
 from orchestrator.numbering.directory import Directory
 
 Event = (
@@ -97,6 +97,14 @@ def registrations_of(event: core.RegistrationChanged, now: datetime) -> tuple[Re
         )
         for binding in event.bindings
     )
+
+
+def trunk_state_of(event: core.TrunkStateChanged) -> TrunkState:
+    """How a registering trunk and we stand now."""
+    state = Standing.REGISTERED if event.registered else Standing.REFUSED
+    if event.status == 0:
+        state = Standing.REGISTERING
+    return TrunkState(CompanyId(event.company), TrunkId(event.trunk), state, event.status, event.reason)
 
 
 def restored_of(registrations: Iterable[Registration], now: datetime) -> Iterator[core.RestoredBinding]:

@@ -39,8 +39,8 @@ pub(crate) struct Registration {
     pub(crate) call_id: String,
     pub(crate) cseq: u32,
     pub(crate) digest: ClientDigest,
-    /// What was last told to Python; `None` before the first answer.
-    pub(crate) registered: Option<bool>,
+    /// What was last told: whether we are registered, and the status. `None` before the first answer.
+    pub(crate) told: Option<(bool, u16)>,
     /// When what was last granted ends.
     pub(crate) until: Option<Instant>,
     pub(crate) failures: u32,
@@ -49,6 +49,13 @@ pub(crate) struct Registration {
     pub(crate) expires: Duration,
     /// Our newest question or timer; answers to older ones, and their timers, no longer count.
     pub(crate) newest: u64,
+}
+
+impl Registration {
+    /// Whether the newest answer granted it.
+    pub(crate) fn is_good(&self) -> bool {
+        self.told.is_some_and(|(registered, _)| registered)
+    }
 }
 
 impl Trunks {
@@ -97,6 +104,16 @@ impl Trunks {
         woken.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
         self.index();
         woken
+    }
+
+    /// The registering trunks of a host whose address is not known.
+    pub(crate) fn without_address(&self, host: &str, port: u16) -> Vec<TrunkKey> {
+        let waits = |t: &&Arc<Trunk>| t.register && t.address.is_none();
+        let of_host = |t: &&Arc<Trunk>| t.host == host && t.port == port;
+        let found = self.trunks.values().filter(waits).filter(of_host);
+        let mut keys: Vec<_> = found.map(|t| (t.company.clone(), t.id.clone())).collect();
+        keys.sort();
+        keys
     }
 
     pub(crate) fn named(&self, company: &str, id: &str) -> Option<&Arc<Trunk>> {
@@ -171,10 +188,7 @@ impl Trunks {
 
     /// (trunks, registered ones)
     pub(crate) fn len(&self) -> (usize, usize) {
-        (
-            self.trunks.len(),
-            self.registrations.values().filter(|r| r.registered == Some(true)).count(),
-        )
+        (self.trunks.len(), self.registrations.values().filter(|r| r.is_good()).count())
     }
 
     fn index(&mut self) {

@@ -31,6 +31,7 @@ from orchestrator.model.errors import (
 )
 from orchestrator.model.identifiers import CallId, CommandId, CompanyId
 from orchestrator.model.journal import CommandAccepted, CommandCompleted, ConfigurationChanged, Entry, Record
+from orchestrator.model.registrations import TrunkState
 from orchestrator.numbering.directory import Directory, directory_of
 from orchestrator.statistics.commands import Commands, CommandState
 from orchestrator.statistics.counters import Counters
@@ -55,6 +56,7 @@ class FakeExchange:
         self.answers: dict[tuple[CompanyId | None, str], tuple[str, bytes | None]] = {}
         self.journals: dict[CompanyId, _Journal] = {}
         self.registered: list[Any] = []
+        self.trunks: list[TrunkState] = []
         self.oldest = 1
         self.looks_at = LOOKED_AT_MAX
         self.state = Health()
@@ -269,8 +271,8 @@ class FakeExchange:
     def registrations(self, company: CompanyId) -> list[Any]:
         return [r for r in self.registered if r.company == company]
 
-    def trunk_states(self, company: CompanyId) -> list[Any]:
-        return []
+    def trunk_states(self, company: CompanyId) -> list[TrunkState]:
+        return [state for state in self.trunks if state.company == company]
 
     # operations
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from api.directory import decode_cursor, encode_cursor
 from api.problems import CODES, Problem
 from orchestrator.model.access import SCOPES
-from orchestrator.model.identifiers import CompanyId
+from orchestrator.model.identifiers import CompanyId, TrunkId
+from orchestrator.model.registrations import Standing, TrunkState
 from tests.unit.api.conftest import DEMO, company
 from tests.unit.api.fake_exchange import FakeExchange, Part
 
@@ -389,6 +390,26 @@ async def test_figures_that_are_behind_degrade_health_and_take_no_calls_away(
     )
     fake.state = evolve(fake.state, journal=Part(False, "disk full"))
     assert (await client.get("/api/v1/health")).status_code == 503
+
+
+async def test_how_trunks_stand_is_told_in_a_word_and_a_figure(
+    client: httpx.AsyncClient, fake: FakeExchange
+) -> None:
+    fake.trunks = [
+        TrunkState(DEMO, TrunkId("known"), Standing.BY_ADDRESS),
+        TrunkState(DEMO, TrunkId("good"), Standing.REGISTERED, 200, "OK"),
+        TrunkState(DEMO, TrunkId("bad"), Standing.REFUSED, 403, "Forbidden"),
+    ]
+    told = (await client.get("/api/v1/trunk-states")).json()
+    assert told == [
+        {"trunk": "known", "state": "by_address", "status": 0, "reason": ""},
+        {"trunk": "good", "state": "registered", "status": 200, "reason": "OK"},
+        {"trunk": "bad", "state": "refused", "status": 403, "reason": "Forbidden"},
+    ]
+    figures = (await client.get("/metrics")).text
+    assert 'tandem_trunk_registered{company="demo",trunk="good"} 1.0' in figures
+    assert 'tandem_trunk_registered{company="demo",trunk="bad"} 0.0' in figures
+    assert 'trunk="known"' not in figures
 
 
 async def test_metrics_of_a_company_tell_of_no_other(client: httpx.AsyncClient, fake: FakeExchange) -> None:

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog.testing
 from attrs import define, evolve, field
 
 from orchestrator.app.presence import Presence
@@ -10,7 +11,7 @@ from orchestrator.devices.store.bindings import Bindings
 from orchestrator.devices.store.database import open_database
 from orchestrator.model.identifiers import CompanyId, DeviceId, TrunkId
 from orchestrator.model.journal import DeviceRegistered, DeviceUnregistered, Entry, TrunkChanged
-from orchestrator.model.registrations import Registration, TrunkState
+from orchestrator.model.registrations import Registration, Standing, TrunkState
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 DEMO, DESK, SOFT = CompanyId("demo"), DeviceId("desk"), DeviceId("soft")
@@ -96,12 +97,25 @@ async def test_a_restart_is_no_news_but_what_expired_meanwhile_is(tmp_path: Path
     database.close()
 
 
-def test_a_trunk_is_news_when_it_comes_or_goes(written: Written) -> None:
+def test_a_trunk_is_news_and_in_the_log_when_it_stands_otherwise(written: Written) -> None:
     presence = Presence(bindings=None, journal=written, clock=Midnight())  # type: ignore[arg-type] # trunks are not stored
     carrier = TrunkId("carrier")
-    assert not presence.trunk(DEMO, carrier, registers=True).registered
-    assert presence.trunk(DEMO, carrier, registers=False).registered
-    for registered, status in ((False, 408), (False, 503), (True, 200), (True, 200)):
-        presence.handle_trunk(TrunkState(DEMO, carrier, registered, status))
-    assert written.entries == [TrunkChanged(carrier, False, 408), TrunkChanged(carrier, True, 200)]
-    assert presence.trunk(DEMO, carrier, registers=True).registered
+    assert presence.trunk(DEMO, carrier, registers=True).state is Standing.REGISTERING
+    refused = TrunkState(DEMO, carrier, Standing.REFUSED, 403, "Forbidden")
+    with structlog.testing.capture_logs() as log:
+        presence.handle_trunk(refused)
+        assert presence.trunk(DEMO, carrier, registers=True) == refused
+        presence.handle_trunk(TrunkState(DEMO, carrier, Standing.REGISTERING))
+        presence.handle_trunk(TrunkState(DEMO, carrier, Standing.REGISTERED, 200, "OK"))
+    assert written.entries == [
+        TrunkChanged(carrier, False, 403, "Forbidden"),
+        TrunkChanged(carrier, True, 200, "OK"),
+    ]
+    assert presence.trunk(DEMO, carrier, registers=True).state is Standing.REGISTERED
+    assert presence.trunk(DEMO, carrier, registers=False).state is Standing.BY_ADDRESS
+    assert [(line["log_level"], line["event"]) for line in log] == [
+        ("warning", "trunk_refused"),
+        ("info", "trunk_registering"),
+        ("info", "trunk_registered"),
+    ]
+    assert (log[0]["trunk"], log[0]["status"], log[0]["reason"]) == ("carrier", 403, "Forbidden")

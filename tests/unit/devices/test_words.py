@@ -1,7 +1,12 @@
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from orchestrator.devices.engine.words import failure_of
+from orchestrator.devices.engine.words import failure_of, trunk_state_of
 from orchestrator.model.calls import EndedBy, Failed, LegEnd, Refusal
+from orchestrator.model.identifiers import CompanyId, TrunkId
+from orchestrator.model.registrations import Standing, TrunkState
 
 
 @pytest.mark.parametrize(
@@ -39,3 +44,19 @@ def test_why_the_far_end_did_not_pick_up(by: EndedBy, status: int, reason: str, 
 )
 def test_who_rang_is_there(by: EndedBy, status: int, reason: str, why: Refusal) -> None:
     assert failure_of(LegEnd(by, status, reason), rang=True) == Failed(why, status)
+
+
+@pytest.mark.parametrize(
+    ("registered", "status", "standing"),
+    [
+        (True, 200, Standing.REGISTERED),
+        (False, 403, Standing.REFUSED),
+        (False, 408, Standing.REFUSED),
+        (False, 0, Standing.REGISTERING),
+    ],
+)
+def test_how_a_registering_trunk_stands(registered: bool, status: int, standing: Standing) -> None:
+    event: Any = SimpleNamespace(
+        company="demo", trunk="t", registered=registered, status=status, reason="why"
+    )
+    assert trunk_state_of(event) == TrunkState(CompanyId("demo"), TrunkId("t"), standing, status, "why")

@@ -10,7 +10,8 @@ use crate::lock;
 /// A host and its port.
 pub(crate) type Host = (String, u16);
 
-/// Asks for host names; answers come to the function given at start, whenever an address is new.
+/// Asks for host names; answers come to the function given at start, whenever an address is new, and once if there is
+/// none. What was known outlasts a name server that fails.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     watched: Arc<(Mutex<Watched>, Condvar)>,
@@ -30,7 +31,7 @@ struct Watched {
 impl Resolver {
     /// Starts the thread. It ends when the resolver is dropped, after the question that it is at.
     pub(crate) fn start(
-        answer: impl Fn(Host, SocketAddr) + Send + 'static,
+        answer: impl Fn(Host, Option<SocketAddr>) + Send + 'static,
     ) -> std::io::Result<Self> {
         let watched = Arc::new((Mutex::new(Watched::default()), Condvar::new()));
         let for_thread = watched.clone();
@@ -76,8 +77,8 @@ pub(crate) fn literal(host: &str, port: u16) -> Option<SocketAddr> {
     host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port))
 }
 
-fn run((watched, changed): &(Mutex<Watched>, Condvar), answer: &impl Fn(Host, SocketAddr)) {
-    let mut known: HashMap<Host, SocketAddr> = HashMap::new();
+fn run((watched, changed): &(Mutex<Watched>, Condvar), answer: &impl Fn(Host, Option<SocketAddr>)) {
+    let mut known: HashMap<Host, Option<SocketAddr>> = HashMap::new();
     let mut seen = 0;
     loop {
         let hosts = {
@@ -94,9 +95,10 @@ fn run((watched, changed): &(Mutex<Watched>, Condvar), answer: &impl Fn(Host, So
         known.retain(|host, _| hosts.contains(host));
         for host in hosts {
             let asked = (host.0.as_str(), host.1).to_socket_addrs().ok();
-            if let Some(address) = asked.and_then(pick)
-                && known.insert(host.clone(), address) != Some(address)
-            {
+            let before = known.get(&host).copied();
+            let address = asked.and_then(|all| pick(all, before.flatten())).or(before.flatten());
+            if before != Some(address) {
+                known.insert(host.clone(), address);
                 answer(host, address);
             }
             // A name server that hangs must not keep the newest table waiting for the rest of an old one.
@@ -108,10 +110,14 @@ fn run((watched, changed): &(Mutex<Watched>, Condvar), answer: &impl Fn(Host, So
     }
 }
 
-/// IPv4 first: carriers that have both mean it.
-fn pick(addresses: impl Iterator<Item = SocketAddr>) -> Option<SocketAddr> {
+/// IPv4 first: carriers that have both mean it. An address that is still there stays, in whatever order they come.
+fn pick(
+    addresses: impl Iterator<Item = SocketAddr>,
+    before: Option<SocketAddr>,
+) -> Option<SocketAddr> {
     let all: Vec<_> = addresses.collect();
-    all.iter().find(|a| a.is_ipv4()).or(all.first()).copied()
+    let kept = before.filter(|before| all.contains(before));
+    kept.or_else(|| all.iter().find(|a| a.is_ipv4()).or(all.first()).copied())
 }
 
 /// How old an address may grow.
@@ -133,12 +139,23 @@ mod tests {
         let host = ("localhost".to_owned(), 5060);
         resolver.watch(vec![host.clone()]);
         let (answered, address) = answers.recv_timeout(Duration::from_secs(5)).unwrap();
+        let address = address.unwrap();
         assert_eq!((answered, address.port()), (host.clone(), 5060));
         resolver.answered(host.clone(), address);
-        resolver.watch(vec![host]);
+        let nowhere = ("nowhere.invalid".to_owned(), 5060);
+        resolver.watch(vec![host, nowhere.clone()]);
         assert_eq!(resolver.address("localhost", 5060), Some(address));
+        assert_eq!(answers.recv_timeout(Duration::from_secs(5)).unwrap(), (nowhere, None));
         resolver.watch(vec![]);
         assert_eq!(resolver.address("localhost", 5060), None);
+    }
+
+    #[test]
+    fn an_address_stays_while_the_host_has_it() {
+        let [a, b, c] = ["[::1]:5", "192.0.2.1:5", "192.0.2.2:5"].map(|a| a.parse().unwrap());
+        assert_eq!(pick([a, b, c].into_iter(), None), Some(b));
+        assert_eq!(pick([c, b].into_iter(), Some(b)), Some(b));
+        assert_eq!(pick([c, a].into_iter(), Some(b)), Some(c));
     }
 
     #[test]

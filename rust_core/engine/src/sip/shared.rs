@@ -21,7 +21,7 @@ pub(crate) enum Input {
     /// The media side tells something.
     Media(MediaEvent),
     /// A host name has an address.
-    Resolved(Host, SocketAddr),
+    Resolved(Host, Option<SocketAddr>),
     /// It is time to end.
     Close,
 }

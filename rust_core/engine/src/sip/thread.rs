@@ -269,7 +269,9 @@ impl SipThread {
             Input::Command(command) => self.obey(now, command),
             Input::Media(event) => self.on_media(now, event),
             Input::Resolved((host, port), address) => {
-                self.resolver.answered((host.clone(), port), address);
+                if let Some(address) = address {
+                    self.resolver.answered((host.clone(), port), address);
+                }
                 self.endpoint
                     .handle_command(now, SipCommand::ResolvedTrunk { host, port, address });
             }

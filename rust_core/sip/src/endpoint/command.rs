@@ -169,14 +169,14 @@ pub enum Command {
     SetAccounts(Arc<Accounts>),
     /// Replaces the trunks.
     SetTrunks(Vec<Trunk>),
-    /// A trunk's host has (another) address.
+    /// A trunk's host has (another) address, or none.
     ResolvedTrunk {
         /// Host as configured.
         host: String,
         /// Port as configured.
         port: u16,
         /// What it is now.
-        address: SocketAddr,
+        address: Option<SocketAddr>,
     },
     /// Takes over registrations.
     RestoreBindings(Vec<RestoredBinding>),

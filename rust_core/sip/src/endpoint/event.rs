@@ -36,7 +36,7 @@ pub enum Event {
     },
     /// Who uses this connection is a trunk, a device that proved itself, or the far end of a dialog.
     Proven(u64),
-    /// A registering trunk got or lost its registration.
+    /// A registering trunk got or lost its registration, or is refused for another reason.
     TrunkChanged {
         /// Its company.
         company: String,
@@ -44,7 +44,7 @@ pub enum Event {
         trunk: String,
         /// Whether it is registered now.
         registered: bool,
-        /// The answer's status, 408 for none.
+        /// The answer's status, 408 for none; 0 while a changed trunk waits for its first.
         status: u16,
         /// Its reason phrase.
         reason: String,

@@ -29,37 +29,41 @@ impl Endpoint {
         now: Instant,
         host: &str,
         port: u16,
-        address: std::net::SocketAddr,
+        address: Option<std::net::SocketAddr>,
     ) {
-        for trunk in self.trunks.resolved(host, port, address) {
-            if self.trunks.registration(&key_of(&trunk)).is_some() {
-                self.send_register(now, &trunk);
-            } else {
-                self.start_registration(now, &trunk);
+        let Some(address) = address else {
+            for key in self.trunks.without_address(host, port) {
+                self.tell_trunk(now, &key, false, 503, "its host has no address");
             }
+            return;
+        };
+        for trunk in self.trunks.resolved(host, port, address) {
+            self.send_register(now, &trunk);
         }
     }
 
     fn start_registration(&mut self, now: Instant, trunk: &Trunk) {
-        if trunk.address.is_none() || self.closing {
+        if self.closing {
             return;
         }
         let key = key_of(trunk);
         // With nothing but another secret it is the same registration to the carrier.
-        let until = self.trunks.take_registration(&key).and_then(|old| old.until);
+        let old = self.trunks.take_registration(&key);
         let registration = Registration {
-            until,
+            told: old.as_ref().and_then(|old| old.told),
+            until: old.and_then(|old| old.until),
             call_id: self.random_hex(),
             cseq: 0,
             digest: ClientDigest::new(self.random_hex()),
-            registered: None,
             failures: 0,
             challenges: 0,
             expires: trunk.expires,
             newest: 0,
         };
         self.trunks.put_registration(key, registration);
-        self.send_register(now, trunk);
+        if trunk.address.is_some() {
+            self.send_register(now, trunk);
+        }
     }
 
     pub(super) fn trunk_register_due(&mut self, now: Instant, key: &TrunkKey, timer: u64) {
@@ -72,8 +76,15 @@ impl Endpoint {
 
     /// Forgets our registration there, and takes it back if there is one.
     pub(super) fn leave_trunk(&mut self, now: Instant, trunk: &Arc<Trunk>) {
-        let Some(registration) = self.trunks.take_registration(&key_of(trunk)) else { return };
-        if registration.registered == Some(true) {
+        let key = key_of(trunk);
+        let Some(registration) = self.trunks.take_registration(&key) else { return };
+        let registers_anew = self.trunks.named(&key.0, &key.1).is_some_and(|new| new.register);
+        if registration.told.is_some() && registers_anew && !self.closing {
+            let (company, trunk) = key;
+            let (registered, status, reason) = (false, 0, String::new());
+            self.tell(now, Event::TrunkChanged { company, trunk, registered, status, reason });
+        }
+        if registration.is_good() {
             self.send_leave(now, trunk.clone(), registration);
         }
     }
@@ -241,10 +252,9 @@ impl Endpoint {
         reason: &str,
     ) {
         let Some(registration) = self.trunks.registration(key) else { return };
-        if registration.registered == Some(registered) {
+        if registration.told.replace((registered, status)) == Some((registered, status)) {
             return;
         }
-        registration.registered = Some(registered);
         let reason = if reason.is_empty() { reason_phrase(status) } else { reason }.to_owned();
         self.tell(
             now,

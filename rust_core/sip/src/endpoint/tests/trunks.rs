@@ -106,8 +106,9 @@ fn a_wrong_secret_is_not_tried_for_ever() {
 fn failures_are_tried_again_with_growing_pauses_and_told_once() {
     let (mut desk, register) = started();
     let (mut request, mut pauses) = (register, Vec::new());
-    for _ in 0..10 {
-        desk.hear(CARRIER, request.response(503, "Busy", Some("x")).to_bytes());
+    for attempt in 1..=10 {
+        let status = if attempt < 10 { 503 } else { 403 };
+        desk.hear(CARRIER, request.response(status, "No", Some("x")).to_bytes());
         let failed_at = desk.now;
         let due = loop {
             desk.pass(Duration::from_millis(100));
@@ -118,7 +119,7 @@ fn failures_are_tried_again_with_growing_pauses_and_told_once() {
         pauses.push((desk.now - failed_at).as_secs_f64());
         request = due;
     }
-    assert_eq!(states(&mut desk), [(false, 503)]);
+    assert_eq!(states(&mut desk), [(false, 503), (false, 403)]);
     for (i, pause) in pauses.iter().enumerate() {
         let middle = f64::from(2_u32 << i.min(6)).min(120.0);
         assert!((middle * 0.79..middle * 1.21 + 0.1).contains(pause), "{pauses:?}");
@@ -145,9 +146,18 @@ fn a_trunk_without_address_waits_for_it() {
     let unresolved = Trunk { address: None, host: "sip.carrier.example".into(), ..registering() };
     desk.command(Command::SetTrunks(vec![unresolved]));
     assert_eq!(desk.sent(), []);
-    let (host, address) = ("sip.carrier.example".to_owned(), peer(CARRIER));
-    desk.command(Command::ResolvedTrunk { host, port: 5060, address });
-    assert_eq!(desk.sent().remove(0).0, peer(CARRIER));
+    let resolved = |address| {
+        let host = "sip.carrier.example".to_owned();
+        Command::ResolvedTrunk { host, port: 5060, address }
+    };
+    desk.command(resolved(None));
+    assert_eq!((desk.sent(), states(&mut desk)), (vec![], vec![(false, 503)]));
+    desk.command(resolved(Some(peer(CARRIER))));
+    let (to, register) = desk.sent().remove(0);
+    assert_eq!(to, peer(CARRIER));
+    let Message::Request(register) = register else { panic!("a response") };
+    desk.hear(CARRIER, accepted(&register, "300"));
+    assert_eq!(states(&mut desk), [(true, 200)]);
 }
 
 #[test]
@@ -182,6 +192,7 @@ fn the_answer_to_a_farewell_is_not_taken_for_the_new_registration() {
     let [leave, register] = <[Request; 2]>::try_from(desk.requests()).unwrap();
     assert_eq!(leave.headers.text(&HeaderName::Expires), Some("0"));
     assert_eq!(register.headers.text(&HeaderName::To), Some("<sip:other@198.51.100.9>"));
+    assert_eq!(states(&mut desk), [(false, 0)], "registering");
     desk.hear(CARRIER, challenge(&leave, 401, "carrier"));
     let again = desk.one_request();
     assert_eq!(again.headers.text(&HeaderName::Expires), Some("0"));
@@ -220,7 +231,7 @@ fn a_trunk_whose_host_moved_is_registered_there_and_the_old_place_no_longer_coun
     desk.command(Command::SetTrunks(vec![Trunk { host: host.clone(), ..registering() }]));
     let unanswered = desk.one_request();
     let address = peer("198.51.100.10:5060");
-    desk.command(Command::ResolvedTrunk { host, port: 5060, address });
+    desk.command(Command::ResolvedTrunk { host, port: 5060, address: Some(address) });
     let (to, register) = desk.sent().remove(0);
     assert_eq!(to, address);
     desk.hear(CARRIER, unanswered.response(403, "Forbidden", Some("x")).to_bytes());
