@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import compile_path
 
+from api.examples import samples
 from api.problems import CODES, MEDIA_TYPE, ProblemBody
 
 
@@ -19,6 +20,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         version=app.version,
         description=app.description,
         routes=app.routes,
+        separate_input_output_schemas=False,
     )
     schemas = document["components"]["schemas"]
     for gone in ("HTTPValidationError", "ValidationError"):
@@ -28,13 +30,14 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     problem["properties"]["code"]["enum"] = sorted(CODES)
     schemas["Problem"] = problem
     document["components"]["responses"] = {"Problem": _PROBLEM}
-    for operation in _operations(document):
+    for path, method, operation in _operations(document):
         operation["responses"].pop("422", None)
         operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
         for name in REQUIRED_HEADERS.get(operation["operationId"], ()):
             for parameter in operation["parameters"]:
                 if parameter["name"] == name:
                     parameter["required"] = True
+        operation["x-codeSamples"] = samples(path, method, operation)
     app.openapi_schema = document
     return document
 
@@ -49,9 +52,10 @@ def methods_of(app: FastAPI, path: str) -> list[str]:
     )
 
 
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in document["paths"].values():
-        yield from path.values()
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
 
 
 _PROBLEM: Final = {

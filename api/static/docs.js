@@ -5,20 +5,26 @@ import { element } from "./view.js";
 const response = await fetch("/api/v1/openapi.json");
 const api = await response.json();
 
-function resolve(schema) {
-  return schema?.$ref ? { name: schema.$ref.split("/").pop(), ...api.components.schemas[schema.$ref.split("/").pop()] } : (schema ?? {});
-}
+const nameOf = (schema) => schema.$ref.split("/").pop();
 
+const resolve = (schema) => (schema?.$ref ? api.components.schemas[nameOf(schema)] : (schema ?? {}));
+
+const link = (name) => element("a", { href: `#type-${name}` }, name);
+
+/** What a value may be; types with fields or values of their own are links to them. */
 function typeOf(schema) {
-  if (!schema) return "";
-  if (schema.$ref) return schema.$ref.split("/").pop();
-  if (schema.const !== undefined) return JSON.stringify(schema.const);
-  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
+  if (!schema) return [];
+  if (schema.$ref) return [link(nameOf(schema))];
+  if (schema.const !== undefined) return [JSON.stringify(schema.const)];
+  if (schema.enum) return [schema.enum.map((value) => JSON.stringify(value)).join(" | ")];
   const parts = schema.anyOf ?? schema.oneOf;
-  if (parts) return parts.map(typeOf).join(" | ");
-  if (schema.type === "array") return `${typeOf(schema.items) || "any"}[]`;
-  if (schema.additionalProperties?.$ref) return `{…: ${typeOf(schema.additionalProperties)}}`;
-  return schema.type ?? "any";
+  if (parts) return parts.flatMap((part, i) => (i ? [" | ", ...typeOf(part)] : typeOf(part)));
+  if (schema.type === "array") {
+    const items = schema.items ? typeOf(schema.items) : ["any"];
+    return items.length > 1 ? ["(", ...items, ")[]"] : [...items, "[]"];
+  }
+  if (schema.additionalProperties?.$ref || schema.additionalProperties?.type) return ["{…: ", ...typeOf(schema.additionalProperties), "}"];
+  return [schema.type ?? "any"];
 }
 
 function limitsOf(schema) {
@@ -40,7 +46,7 @@ function table(rows) {
   const body = rows.map(([name, required, schema, about]) =>
     element("tr", {},
       element("td", {}, element("code", {}, name), ...(required ? [element("span", { class: "error" }, " *")] : [])),
-      element("td", {}, element("code", {}, typeOf(schema))),
+      element("td", {}, element("code", {}, ...typeOf(schema))),
       element("td", {}, ...prose(about ?? schema?.description ?? ""), element("small", { class: "block" }, limitsOf(schema ?? {})))));
   return element("div", { class: "scroll" }, element("table", {}, element("tbody", {}, ...body)));
 }
@@ -48,19 +54,29 @@ function table(rows) {
 function fields(schema) {
   const found = resolve(schema);
   const required = new Set(found.required ?? []);
-  return Object.entries(found.properties ?? {}).map(([name, inner]) => [name, required.has(name), inner, resolve(inner).description]);
+  return Object.entries(found.properties ?? {}).map(([name, inner]) => [name, required.has(name), inner, inner.description ?? resolve(inner).description]);
 }
 
 function section(title, ...content) {
-  return [element("h3", {}, title), ...content];
+  return [element("h3", {}, ...title), ...content];
 }
 
-function curl(method, path, operation) {
-  const key = operation.security ? " \\\n  -H \"Authorization: Bearer $TANDEM_KEY\"" : "";
-  const idempotent = operation.parameters?.some((p) => p.name === "idempotency-key") ? " \\\n  -H \"Idempotency-Key: $(uuidgen)\"" : "";
-  const body = operation.requestBody ? " \\\n  --json @body.json" : "";
-  const verb = method === "get" ? "" : ` -X ${method.toUpperCase()}`;
-  return `curl${verb} "${location.origin}${path}"${key}${idempotent}${body}`;
+/** The examples of an operation, with the address of this exchange. */
+function tried(operation) {
+  return operation["x-codeSamples"].flatMap(({ label, source }) => {
+    const text = source.replaceAll("$TANDEM_URL", location.origin);
+    const copy = element("button", { type: "button", class: "quiet small" }, "Copy");
+    copy.setAttribute("aria-label", `Copy: ${label}, ${operation.operationId}`);
+    copy.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text);
+      copy.textContent = "Copied";
+    });
+    const title = element("h3", {}, label === "Ask" ? "Try it" : `Try it: ${label.toLowerCase()}`);
+    return [
+      element("div", { class: "try" }, title, ...(navigator.clipboard ? [copy] : [])),
+      element("pre", { tabindex: "0" }, text),
+    ];
+  });
 }
 
 function draw(path, method, operation) {
@@ -73,10 +89,10 @@ function draw(path, method, operation) {
     element("h2", { class: "route" }, element("span", { class: `method ${method}` }, method.toUpperCase()), element("code", {}, path)),
     element("p", { class: "lead" }, ...prose(operation.description ?? operation.summary ?? "")),
     element("p", { class: "muted" }, scopes.length ? "Needs the scope " : "Open to everybody", ...scopes.map((s) => element("code", {}, s))),
-    ...(operation.parameters?.length ? section("Parameters", table(operation.parameters.map((p) => [p.name, p.required, p.schema, p.description]))) : []),
-    ...(content ? section(`Body: ${typeOf(content)}`, table(fields(content))) : []),
-    ...(shape ? section(`Answer ${status}: ${typeOf(shape)}`, table(fields(shape))) : section(`Answer ${status ?? ""}`)),
-    ...section("Try it", element("pre", { tabindex: "0" }, curl(method, path, operation))));
+    ...(operation.parameters?.length ? section(["Parameters"], table(operation.parameters.map((p) => [p.name, p.required, p.schema, p.description]))) : []),
+    ...(content ? section(["Body: ", ...typeOf(content)], table(fields(content))) : []),
+    ...(shape ? section([`Answer ${status}: `, ...typeOf(shape)], table(fields(shape))) : section([`Answer ${status ?? ""}`])),
+    ...tried(operation));
 }
 
 function codes() {
@@ -87,6 +103,16 @@ function codes() {
     element("p", {}, ...problem.properties.code.enum.flatMap((code) => [element("code", {}, code), " "])));
 }
 
+/** One type: its fields, or the values that it has. */
+function drawType(name) {
+  const schema = api.components.schemas[name];
+  const values = schema.enum ? [element("p", {}, ...schema.enum.flatMap((value) => [element("code", {}, JSON.stringify(value)), " "]))] : [];
+  return element("article", { class: "card", id: `type-${name}` },
+    element("h2", {}, element("code", {}, name)),
+    element("p", { class: "lead" }, ...prose(schema.description ?? "")),
+    ...values, ...(schema.properties ? [table(fields({ $ref: `/${name}` }))] : []));
+}
+
 const groups = new Map();
 for (const [path, methods] of Object.entries(api.paths)) {
   for (const [method, operation] of Object.entries(methods)) {
@@ -94,7 +120,8 @@ for (const [path, methods] of Object.entries(api.paths)) {
     groups.set(tag, [...(groups.get(tag) ?? []), [path, method, operation]]);
   }
 }
-const about = element("article", { class: "card" }, element("h1", {}, api.info.title), element("p", { class: "lead" }, ...prose(api.info.description.replaceAll("**", "").replaceAll("* ", "• "))));
+const about = element("article", { class: "card" }, element("h1", {}, api.info.title), element("p", { class: "lead" }, ...prose(api.info.description.replaceAll("**", "").replaceAll("* ", "• "))),
+  element("p", {}, "The examples are lines for a shell, and take the key from it: ", element("code", {}, "export TANDEM_KEY=…"), ". ", element("span", { class: "error" }, "*"), " marks what must be given."));
 const contents = [];
 const drawn = [about, codes()];
 for (const [tag, operations] of groups) {
@@ -103,6 +130,11 @@ for (const [tag, operations] of groups) {
     contents.push(element("a", { href: `#${operation.operationId}` }, operation.operationId));
     drawn.push(draw(path, method, operation));
   }
+}
+contents.push(element("p", {}, "types"));
+for (const name of Object.keys(api.components.schemas).sort()) {
+  contents.push(element("a", { href: `#type-${name}` }, name));
+  drawn.push(drawType(name));
 }
 document.getElementById("contents").replaceChildren(element("a", { href: "#problems" }, "Errors"), ...contents);
 document.getElementById("operations").replaceChildren(...drawn);
