@@ -8,8 +8,18 @@ import msgspec
 import typer
 import yaml
 
-from orchestrator.cli.client import DEFAULT_URL, Client, CompanyName, DataDir, Key, Refused, Url
+from orchestrator.cli.client import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_URL,
+    Client,
+    CompanyName,
+    DataDir,
+    Key,
+    Refused,
+    Url,
+)
 from orchestrator.cli.documents import read_document
+from orchestrator.model.errors import ConfigError, Problem
 
 
 def apply(
@@ -18,10 +28,13 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Make a company exactly what FILE says. Shows the changes first; a document with mistakes changes nothing."""
-    document = msgspec.json.encode(read_document(file))
+    try:
+        document = msgspec.json.encode(read_document(file))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError([Problem(str(file), f"is no document: {error}")]) from error
     client = Client.open(url, key, data_dir)
     try:
         plan = client.post("/configuration", document, dry_run=True)
@@ -58,7 +71,7 @@ def _counted(plan: dict[str, Any]) -> str:
 
 
 def export(
-    company: CompanyName = None, url: Url = DEFAULT_URL, key: Key = None, data_dir: DataDir = Path("data")
+    company: CompanyName = None, url: Url = DEFAULT_URL, key: Key = None, data_dir: DataDir = DEFAULT_DATA_DIR
 ) -> None:
     """Print the company as the document that `apply` takes, without secrets."""
     document = Client.open(url, key, data_dir, company).get("/configuration")

@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from orchestrator.cli.client import DEFAULT_URL, Client, CompanyName, DataDir, Key, Refused, Url, segment
+from orchestrator.cli.client import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_URL,
+    Client,
+    CompanyName,
+    DataDir,
+    Key,
+    Refused,
+    Url,
+    segment,
+)
 
 REFRESH_S = 1.0
 
@@ -23,7 +32,7 @@ def calls(
     company: CompanyName = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Show the calls that go on now."""
     if watch and as_json:
@@ -51,7 +60,7 @@ def records(
     company: CompanyName = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Show the last call records."""
     client = Client.open(url, key, data_dir, company)

@@ -1,6 +1,8 @@
 """The HTTP API of a running exchange, as commands use it."""
 
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +13,7 @@ import typer
 from attrs import field, frozen
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+DEFAULT_DATA_DIR = Path("data")
 TIMEOUT_S = 30.0
 PAGE = 200
 KEY = re.compile(r"[\x21-\x7e]+")
@@ -133,6 +136,16 @@ class Client:
             return answer.json() if answer.content else None
         except ValueError as error:
             raise ApiError(f"what answers at {self.url} is no exchange; give another --url") from error
+
+
+def command(words: str, *, url: str = DEFAULT_URL, data_dir: Path = DEFAULT_DATA_DIR) -> str:
+    """How somebody types a sub-command here: where this program is, and which exchange is meant."""
+    program = Path(sys.argv[0]).absolute()
+    own = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    flags = "" if url == DEFAULT_URL else f" --url {url}"
+    if data_dir != DEFAULT_DATA_DIR:
+        flags += f" --data-dir {shlex.quote(str(data_dir))}"
+    return f"{shlex.quote(str(own))} {words}{flags}"
 
 
 def segment(text: str) -> str:

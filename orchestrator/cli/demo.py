@@ -10,6 +10,7 @@ import trio
 import typer
 import yaml
 
+from orchestrator.cli.client import command
 from orchestrator.cli.logs import set_up_logs
 from orchestrator.cli.serve import open_served, run_alone, stopped
 from orchestrator.model.errors import ResourceError
@@ -74,6 +75,8 @@ def _announce(settings: Settings, document: dict[str, Any], url: str, at: str) -
     """What a visitor needs to look around and to call in."""
     key = (settings.data_dir / "operator.key").read_text(encoding="utf-8").strip()
     guest = next(person for person in document["people"] if person["id"] == "guest")["devices"][0]
+    calls = command("calls --watch", url=url, data_dir=settings.data_dir)
+    phone = f"phone call 102 --user {guest['id']} --password {guest['password']} --server {at}"
     print(
         f"""
 Tandem is up with the company “{document["name"]}”. Ctrl-C ends it.
@@ -81,11 +84,13 @@ Tandem is up with the company “{document["name"]}”. Ctrl-C ends it.
   live page      {url}/
   API            {url}/api/v1      documentation: {url}/docs
   key            {key}
-                 (kept in {settings.data_dir}; `tandem calls --data-dir {settings.data_dir}` finds it there)
+                 (kept in {settings.data_dir}, where commands find it)
+
+Look on          {calls}
 
 Your own phone   user {guest["id"]}, password {guest["password"]}, domain {document["domain"]},
                  proxy {at}, UDP or TCP. It is 109; call 102, 105 or +74951234500.
-Without a phone  tandem phone call 102 --user {guest["id"]} --password {guest["password"]} --server {at}
+Without a phone  {command(phone)}
 """,
         flush=True,
     )

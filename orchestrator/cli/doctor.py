@@ -17,7 +17,7 @@ import typer
 from attrs import evolve, frozen
 from rich.console import Console
 
-from orchestrator.cli.client import DEFAULT_URL, ApiError, Client, DataDir, Key, Url
+from orchestrator.cli.client import DEFAULT_DATA_DIR, DEFAULT_URL, ApiError, Client, DataDir, Key, Url
 from orchestrator.devices.engine.phone import PhoneAccount, open_phones
 from orchestrator.model.errors import ResourceError
 
@@ -52,7 +52,7 @@ def doctor(
     sip_port: Annotated[int, typer.Option(help="Port of SIP.")] = 5060,
     url: Url = DEFAULT_URL,
     key: Key = None,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Look at ports, trunks, database, media, clock and limits. ✓ is well, ! a warning, ✗ ill: then it exits with 1."""
     console = Console(highlight=False, soft_wrap=True)

@@ -1,14 +1,13 @@
 """`tandem keys`: API keys."""
 
 import secrets
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cli.client import DEFAULT_URL, Client, DataDir, Key, Url, segment
+from orchestrator.cli.client import DEFAULT_DATA_DIR, DEFAULT_URL, Client, DataDir, Key, Url, segment
 
 app = typer.Typer(help="API keys: make, show, revoke.", no_args_is_help=True)
 
@@ -23,7 +22,7 @@ def create(
     expires_at: Annotated[str | None, typer.Option(help="RFC 3339, such as 2027-01-01T00:00:00Z.")] = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Make a key. Its secret is shown this once."""
     body = {"name": name, "scopes": scope, "company": company, "expires_at": expires_at}
@@ -32,7 +31,7 @@ def create(
 
 
 @app.command("list")
-def show(url: Url = DEFAULT_URL, key: Key = None, data_dir: DataDir = Path("data")) -> None:
+def show(url: Url = DEFAULT_URL, key: Key = None, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Show the keys, without their secrets."""
     table = Table("id", "name", "company", "scopes", "expires")
     for one in Client.open(url, key, data_dir).pages("/keys"):
@@ -46,7 +45,7 @@ def revoke(
     id: Annotated[str, typer.Argument(help="The key's id, as `tandem keys list` shows it.")],
     url: Url = DEFAULT_URL,
     key: Key = None,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Take a key back at once."""
     Client.open(url, key, data_dir).delete(f"/keys/{segment(id)}")

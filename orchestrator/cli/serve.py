@@ -14,6 +14,7 @@ import structlog
 import trio
 import typer
 
+from orchestrator.cli.client import command
 from orchestrator.cli.documents import read_document
 from orchestrator.cli.logs import set_up_logs
 from orchestrator.model.errors import ConfigError, Problem, ResourceError
@@ -131,6 +132,9 @@ def announce(exchange: "Exchange", urls: list[str]) -> None:
     print(f"  live page      {url}/", flush=True)
     print(f"  API            {url}/api/v1   documentation: {url}/docs", flush=True)
     print(f"  operator key   {exchange.settings.data_dir / 'operator.key'}", flush=True)
+    if not exchange.companies():
+        apply = command("apply company.yaml", url=url, data_dir=exchange.settings.data_dir)
+        print(f"\nThere is no company yet. README.md has one to begin with; then: {apply}", flush=True)
     structlog.get_logger(__name__).info("exchange_up", http=urls, sip=exchange.switch.engine.listening())
 
 

@@ -1,12 +1,20 @@
 """`tandem trace`: why each device rang or was skipped, in words."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from orchestrator.cli.client import DEFAULT_URL, Client, CompanyName, DataDir, Key, Url, segment
+from orchestrator.cli.client import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_URL,
+    Client,
+    CompanyName,
+    DataDir,
+    Key,
+    Url,
+    segment,
+)
 
 
 def trace(
@@ -15,7 +23,7 @@ def trace(
     company: CompanyName = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
-    data_dir: DataDir = Path("data"),
+    data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Tell the story of one call."""
     told = Client.open(url, key, data_dir, company).get(f"/calls/{segment(call)}/trace", lang=lang)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from functools import partial
@@ -124,11 +125,27 @@ async def test_every_wrong_key_is_named_with_its_path(shell: Shell) -> None:
     done = await shell.tandem("apply", shell.write("wrong.yaml", document), "--yes")
     assert done.err.startswith("tandem: wrong.yaml: people[0].nam: unknown key")
     assert len(done.err.splitlines()) == 1
-    (shell.folder / "broken.yaml").write_text("a: [")
-    done = await shell.tandem("apply", "broken.yaml")
-    assert (done.code, done.err.startswith("tandem: broken.yaml: is no YAML")) == (2, True)
-    done = await shell.tandem("apply", "missing.yaml")
-    assert (done.code, done.err.strip()) == (2, "tandem: missing.yaml: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (b"a: b: c", "file.yaml:1:5: is no YAML: mapping values are not allowed in this context"),
+        (b"name: \xff", "file.yaml: is no UTF-8: byte 6 cannot be read"),
+        (b"null: x", "file.yaml: is no document: "),
+        (b"a: &a [*a]", "file.yaml: is no document: "),
+        (b"", "file.yaml: the document must be a mapping"),
+        (None, "file.yaml: No such file or directory"),
+    ],
+)
+async def test_a_file_that_is_no_document_is_told_in_one_line(
+    shell: Shell, document: bytes | None, told: str
+) -> None:
+    if document is not None:
+        (shell.folder / "file.yaml").write_bytes(document)
+    done = await shell.tandem("apply", "file.yaml")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert done.err.startswith(f"tandem: {told}")
 
 
 async def test_what_is_exported_changes_nothing_when_applied(shell: Shell) -> None:
@@ -186,6 +203,43 @@ async def test_the_operators_key_is_found_in_the_data_folder(shell: Shell) -> No
     refused = await lost.tandem("calls")
     assert refused.code == 1
     assert "no API key: give --key or TANDEM_KEY, or --data-dir with operator.key" in refused.err
+
+
+async def test_an_exchange_without_a_company_says_how_to_make_one(shell: Shell, fake: FakeExchange) -> None:
+    fake.configurations.clear()
+    done = await shell.tandem("calls")
+    assert (done.code, done.err) == (1, "tandem: there is no company yet; make one: tandem apply FILE\n")
+
+
+async def test_a_fresh_exchange_says_what_to_do_next(tmp_path: Path) -> None:
+    words = [
+        "serve",
+        "--data-dir",
+        "fresh",
+        "--sip-listen",
+        "udp:127.0.0.1:0",
+        "--http-listen",
+        "127.0.0.1:0",
+    ]
+    said = ""
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            start = partial(trio.run_process, [TANDEM, *words], stdout=subprocess.PIPE, cwd=tmp_path)
+            process = await nursery.start(start)
+            async for chunk in process.stdout:
+                said += chunk.decode()
+                if "There is no company yet" in said and said.endswith("\n"):
+                    process.terminate()
+    told = said.splitlines()[-1]
+    url = next(line.split()[-1] for line in said.splitlines() if "live page" in line).rstrip("/")
+    assert told.endswith(f"then: {TANDEM} apply company.yaml --url {url} --data-dir fresh")
+
+
+async def test_of_several_companies_one_must_be_named(shell: Shell, fake: FakeExchange) -> None:
+    await fake.apply(company("other"), by="test")
+    done = await shell.tandem("calls")
+    assert (done.code, done.err) == (1, "tandem: name it as `company` (in the command line --company)\n")
+    assert (await shell.tandem("calls", "--company", "other")).code == 0
 
 
 async def test_an_exchange_that_is_not_there(shell: Shell) -> None:
