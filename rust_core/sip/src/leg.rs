@@ -106,6 +106,8 @@ pub(crate) enum LegState {
 #[derive(Debug)]
 pub(crate) struct Unacknowledged {
     pub(crate) cseq: u32,
+    /// Where the request wanted its response.
+    pub(crate) flow: Flow,
     pub(crate) bytes: Bytes,
     pub(crate) pause: Duration,
     /// When it is repeated next; a timer that comes earlier belonged to another 2xx.

@@ -48,7 +48,7 @@ pub(crate) struct ClientTransaction {
     pub(crate) state: ClientState,
     /// The request while it may be repeated; then, of an INVITE, its ACK.
     pub(crate) bytes: Bytes,
-    /// The request while an ACK, a CANCEL or a repetition with credentials may have to be made from it.
+    /// The request while an ACK with credentials, a CANCEL or a repetition with credentials may have to be made from it.
     pub(crate) request: Option<Box<Request>>,
     /// Our ACKs of 2xx by their To tag: one of each fork that answered.
     pub(crate) acks: Vec<Acknowledged>,

@@ -85,7 +85,7 @@ impl Endpoint {
         self.counters.answered += 1;
         let bytes = response.to_bytes();
         self.respond(now, server, &response);
-        self.await_ack(now, id, cseq, bytes, None);
+        self.await_ack(now, id, server, cseq, bytes, None);
         self.sweep_later(now);
         if self.legs.get(&id).is_some_and(|leg| leg.is_proven) {
             self.tell_media(now, id, agreed);

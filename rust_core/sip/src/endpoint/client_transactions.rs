@@ -232,7 +232,8 @@ impl Endpoint {
             (200..300, ClientState::Calling | ClientState::Proceeding) => {
                 transaction.state = ClientState::Accepted;
                 transaction.bytes = Bytes::new();
-                transaction.request = None;
+                // The ACK needs the credentials (RFC 3261 §13.2.2.4); nothing else needs the request.
+                transaction.request.take_if(|invite| !is_authorized(invite));
                 transaction.until = now + TRANSACTION_LIFE;
                 self.timers.set(transaction.until, Due::ClientEnd(id));
                 match owner {
@@ -298,7 +299,14 @@ fn ack_of_refusal(invite: &Request, response: &Response) -> Request {
     ack
 }
 
-fn copy(from: &Request, to: &mut Request, names: &[HeaderName]) {
+fn is_authorized(request: &Request) -> bool {
+    CREDENTIALS.iter().any(|name| request.headers.line(name).is_some())
+}
+
+pub(super) const CREDENTIALS: [HeaderName; 2] =
+    [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+
+pub(super) fn copy(from: &Request, to: &mut Request, names: &[HeaderName]) {
     for name in names {
         for value in from.headers.lines(name) {
             to.headers.push(name.clone(), value.clone());

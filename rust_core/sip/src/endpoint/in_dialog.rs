@@ -164,7 +164,7 @@ impl Endpoint {
         self.sweep_later(now);
         if is_invite {
             let cseq = request.cseq().map_or(0, |cseq| cseq.number);
-            self.await_ack(now, id, cseq, bytes, our_offer);
+            self.await_ack(now, id, server, cseq, bytes, our_offer);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::client_transactions::{CREDENTIALS, copy};
 use super::legs::owner_of_bye;
 use super::requests::reason_phrase;
 use super::{ClientId, EndedBy, Endpoint, Event, Flow, LegId, Trunk};
@@ -135,7 +136,17 @@ impl Endpoint {
     }
 
     /// Sends the ACK of a 2xx and keeps it for when that 2xx comes again.
-    pub(super) fn acknowledge(&mut self, client: ClientId, tag: String, flow: Flow, ack: Request) {
+    pub(super) fn acknowledge(
+        &mut self,
+        client: ClientId,
+        tag: String,
+        flow: Flow,
+        mut ack: Request,
+    ) {
+        let invite = self.clients.get(&client).and_then(|client| client.request.as_deref());
+        if let Some(invite) = invite {
+            copy(invite, &mut ack, &CREDENTIALS);
+        }
         let ack = self.send_ack(flow, ack);
         if let Some(transaction) = self.clients.get_mut(&client) {
             transaction.acks.push(Acknowledged { tag, flow, ack });

@@ -93,7 +93,17 @@ impl Endpoint {
         let Some(leg) = transaction.map(|transaction| transaction.leg) else {
             return self.refuse(reply, cancel, 481, "", &[]);
         };
-        self.answer_once(now, reply, cancel, 200, "", &[]);
+        // RFC 3261 §9.2: the tag that the INVITE gets, too.
+        let tag = match leg.and_then(|id| self.legs.get(&id)) {
+            Some(leg) => leg.local_tag.clone(),
+            None => self.stateless_tag(cancel),
+        };
+        let mut ok = cancel.response(200, reason_phrase(200), Some(&tag));
+        ok.headers.push(HeaderName::Server, self.config.user_agent.clone());
+        match self.open_server(reply, cancel) {
+            Some(server) => self.respond(now, server, &ok),
+            None => self.send(reply, ok.to_bytes()),
+        }
         let waits = |leg: &Leg| matches!(leg.state, LegState::Undecided | LegState::Ringing);
         if let Some(id) = leg.filter(|id| self.legs.get(id).is_some_and(waits)) {
             let reason = reason_text(cancel);

@@ -123,19 +123,21 @@ impl Endpoint {
         self.open_client(now, flow, bye, owner);
     }
 
-    /// Sends a 2xx and repeats it until its ACK (RFC 3261 §13.3.1.4).
+    /// Repeats the 2xx of a server transaction until its ACK (RFC 3261 §13.3.1.4).
     pub(super) fn await_ack(
         &mut self,
         now: Instant,
         id: LegId,
+        server: u64,
         cseq: u32,
         bytes: Bytes,
         our_offer: Option<Vec<Codec>>,
     ) {
+        let Some(flow) = self.servers.get(&server).map(|server| server.flow) else { return };
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let (next, until) = (now + T1, now + TRANSACTION_LIFE);
         leg.unacknowledged =
-            Some(Unacknowledged { cseq, bytes, pause: T1, next, until, our_offer });
+            Some(Unacknowledged { cseq, flow, bytes, pause: T1, next, until, our_offer });
         self.timers.set(next, Due::OkResend(id));
     }
 

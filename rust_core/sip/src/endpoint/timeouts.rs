@@ -30,7 +30,7 @@ impl Endpoint {
     /// Repeats our 2xx, or gives up on its ACK (RFC 3261 §13.3.1.4).
     fn ok_resend(&mut self, now: Instant, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let flow = leg.flow;
+        let leg_flow = leg.flow;
         let Some(waiting) = &mut leg.unacknowledged else { return };
         if now < waiting.next {
             return;
@@ -46,6 +46,8 @@ impl Endpoint {
         waiting.pause = (waiting.pause * 2).min(T2);
         waiting.next = (now + waiting.pause).min(waiting.until);
         let (next, bytes) = (waiting.next, waiting.bytes.clone());
+        // A phone may have come back by another connection.
+        let flow = if waiting.flow.transport.is_reliable() { leg_flow } else { waiting.flow };
         self.timers.set(next, Due::OkResend(id));
         self.counters.retransmitted += 1;
         self.send(flow, bytes);

@@ -77,7 +77,9 @@ fn cancel_is_answered_and_the_invite_refused_until_its_ack() {
     let mut desk = Desk::new();
     let (_, caller) = desk.called();
     desk.hear(CARRIER, caller.request("CANCEL", ""));
-    assert_eq!(desk.statuses(), [200, 487]);
+    let responses = desk.responses();
+    assert_eq!([responses[0].status, responses[1].status], [200, 487]);
+    assert_eq!(tag(&responses[0]), tag(&responses[1]));
     assert_eq!(desk.one_end(), (487, EndedBy::Peer));
     desk.pass(Duration::from_millis(500));
     assert_eq!(desk.statuses(), [487], "repeated without ACK");

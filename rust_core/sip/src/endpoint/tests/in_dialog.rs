@@ -6,6 +6,18 @@ use crate::offer_answer::Direction;
 const SDP_TYPE: &str = "Content-Type: application/sdp\r\n";
 
 #[test]
+fn a_2xx_is_repeated_to_where_it_went_first() {
+    let mut desk = Desk::new();
+    let (_, mut caller) = desk.talking();
+    let reinvite = caller.next("INVITE", "Content-Type: application/sdp\r\n", SDP);
+    let elsewhere = "198.51.100.9:5099";
+    desk.hear(elsewhere, reinvite.replace(&format!("UDP {CARRIER}"), &format!("UDP {elsewhere}")));
+    desk.pass(Duration::from_millis(500));
+    let went: Vec<_> = desk.sent().into_iter().map(|(peer, _)| peer).collect();
+    assert_eq!(went, [peer(elsewhere), peer(elsewhere)]);
+}
+
+#[test]
 fn hold_in_all_its_forms_is_mirrored_and_told() {
     let mut desk = Desk::new();
     let (leg, mut caller) = desk.talking();

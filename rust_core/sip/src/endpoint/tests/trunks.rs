@@ -272,7 +272,11 @@ fn invite_and_bye_are_authorized_once_and_only_for_the_pinned_realm() {
         ok.headers.push(HeaderName::Contact, format!("<sip:gw@{CARRIER}>"));
         ok.body = SDP.into();
         desk.hear(CARRIER, ok.to_bytes());
-        desk.sent();
+        let ack = desk.one_request();
+        let mine = |request: &Request| {
+            request.headers.text(&HeaderName::ProxyAuthorization).map(str::to_owned)
+        };
+        assert_eq!((ack.method.clone(), mine(&ack)), (Method::Ack, mine(again)));
         let leg = LegId(FIRST_DIALLED_LEG);
         desk.command(Command::HangUp { leg, status: 200, reason: String::new(), by: EndedBy::Us });
         let bye = desk.one_request();
