@@ -109,15 +109,17 @@ pub(super) fn reply_flow(flow: Flow, request: &Request) -> Flow {
     Flow { peer, ..flow }
 }
 
-/// Refuses what demands an extension that we don't have (RFC 3261 §8.2.2.3).
+/// Refuses what demands an extension that we don't have (RFC 3261 §8.2.2.3). Proxy-Require is not for us: we end the
+/// request (§20.29).
 pub(super) fn unsupported(request: &Request) -> Option<Refusal> {
-    let mut demanded = Vec::new();
-    for name in [HeaderName::Require, HeaderName::ProxyRequire] {
-        let values = request.headers.values(&name);
-        let unknown = values.filter(|value| !value.eq_ignore_ascii_case(b"timer"));
-        demanded.extend(unknown.map(|value| String::from_utf8_lossy(&value).into_owned()));
-    }
-    (!demanded.is_empty()).then(|| (420, vec![(HeaderName::Unsupported, demanded.join(", "))]))
+    let is_known = |value: &[u8]| {
+        value.eq_ignore_ascii_case(b"timer")
+            || request.method == Method::Register && value.eq_ignore_ascii_case(b"path")
+    };
+    let unknown = request.headers.values(&HeaderName::Require).filter(|value| !is_known(value));
+    let unknown: Vec<_> =
+        unknown.map(|value| String::from_utf8_lossy(&value).into_owned()).collect();
+    (!unknown.is_empty()).then(|| (420, vec![(HeaderName::Unsupported, unknown.join(", "))]))
 }
 
 pub(super) fn retry_after() -> (HeaderName, String) {

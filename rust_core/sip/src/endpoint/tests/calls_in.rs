@@ -207,7 +207,7 @@ fn what_cannot_be_served_is_refused_as_the_rfc_says() {
         (488, invite("", ""), "Warning"),
         (488, plain.replace("RTP/AVP", "RTP/SAV"), "Warning"),
         (420, invite("Require: 100rel\r\n", SDP), "Unsupported"),
-        (420, invite("Proxy-Require: x\r\n", SDP), "Unsupported"),
+        (420, invite("Require: path\r\n", SDP), "Unsupported"),
         (416, plain.replace("INVITE sip:", "INVITE http:"), "Server"),
         (400, plain.replace("Contact: ", "X-Contact: "), "Warning"),
         (400, plain.replace("CSeq: 1 INVITE", "CSeq: 1 BYE"), "Warning"),
@@ -224,9 +224,10 @@ fn what_cannot_be_served_is_refused_as_the_rfc_says() {
 }
 
 #[test]
-fn a_call_that_may_go_no_further_and_one_that_was_here_before_are_served() {
+fn what_only_proxies_care_about_is_served() {
     for (old, new) in [
         ("Max-Forwards: 70", "Max-Forwards: 0"),
+        ("Max-Forwards", "Proxy-Require: x\r\nMax-Forwards"),
         ("Max-Forwards", "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nMax-Forwards"),
     ] {
         let mut desk = Desk::new();

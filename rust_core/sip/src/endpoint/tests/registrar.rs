@@ -279,7 +279,7 @@ fn binding(desk: &mut Desk) -> u64 {
 #[test]
 fn a_device_is_called_where_it_was_seen_and_never_gets_our_digest() {
     let (mut desk, mut phone) = (Desk::new(), Phone::new());
-    let path = format!("{CONTACT}Path: <sip:edge@203.0.113.5:5062;lr>\r\n");
+    let path = format!("{CONTACT}Require: path\r\nPath: <sip:edge@203.0.113.5:5062;lr>\r\n");
     assert!(phone.register(&mut desk, PHONE, &path).headers.line(&HeaderName::Path).is_some());
     let id = binding(&mut desk);
     dial(&mut desk, id);
