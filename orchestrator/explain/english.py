@@ -17,7 +17,10 @@ def say(entry: j.Entry, names: Names) -> str:
         case j.DeviceSkipped() | j.DeviceRang() | j.DeviceFailed() | j.PersonNotReached() | j.LoopCut():
             return _search(entry, names)
         case j.TerminalReached(prompt=prompt):
-            return f"Nobody was found: the caller hears the announcement “{prompt}”"
+            return f"Nobody was found: the announcement “{prompt}” is due"
+        case j.PromptUnheard(prompt=prompt, leg=leg):
+            whose = names.of_leg(leg, KINDS) or "the far end"
+            return f"The announcement “{prompt}” was not heard: {whose} speaks no G.711, or the file is gone"
         case j.LegFinished(leg=leg, by=by, status=status, media=media):
             whose = names.of_leg(leg, KINDS) or "a leg"
             return f"Connection with {whose} ended: {ENDED_BY[by]}, SIP {status}{_quality(media)}"

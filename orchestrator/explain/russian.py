@@ -17,7 +17,10 @@ def say(entry: j.Entry, names: Names) -> str:
         case j.DeviceSkipped() | j.DeviceRang() | j.DeviceFailed() | j.PersonNotReached() | j.LoopCut():
             return _search(entry, names)
         case j.TerminalReached(prompt=prompt):
-            return f"Никто не найден: звонящий слышит объявление «{prompt}»"
+            return f"Никто не найден: далее объявление «{prompt}»"
+        case j.PromptUnheard(prompt=prompt, leg=leg):
+            whose = f" ({found})" if (found := names.of_leg(leg, KINDS)) else ""
+            return f"Объявление «{prompt}» не прозвучало: эта сторона{whose} не знает G.711, или файла больше нет"
         case j.LegFinished(leg=leg, by=by, status=status, media=media):
             whose = f" ({found})" if (found := names.of_leg(leg, KINDS)) else ""
             return f"Соединение закрыто{whose}: {ENDED_BY[by]}, SIP {status}{_quality(media)}"

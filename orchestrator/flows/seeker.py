@@ -7,7 +7,7 @@ from orchestrator.flows.story import Ending, Party, Story, left
 from orchestrator.forwarding.walk import End
 from orchestrator.model.calls import CallerId, DialTarget, EndCause, ToTrunk, Who
 from orchestrator.model.identifiers import DeviceId, PromptName
-from orchestrator.model.journal import CallAnswered, TerminalReached
+from orchestrator.model.journal import CallAnswered, PromptUnheard, TerminalReached
 from orchestrator.ports import RINGBACK, Leg
 
 
@@ -66,25 +66,36 @@ class Seeker:
     async def listen(self, prompt: PromptName) -> bool:
         """Play a prompt to it; False if it could not hear it to its end."""
         story, leg = self.story, self.leg
-        if leg is None or not self.can_hear:
+        if leg is None:
             return False
-        if not self.is_answered:
-            story.tell(CallAnswered(story.id, leg.id, Who(), story.ms_since(self.since_s), prompt))
-            await story.world.journal.durable()
-            story.call.answer()
-            self.is_answered = True
         self._rings = False
-        return await leg.play(prompt)
+        if self.can_hear:
+            if not self.is_answered:
+                story.tell(CallAnswered(story.id, leg.id, Who(), story.ms_since(self.since_s), prompt))
+                await story.world.journal.durable()
+                story.call.answer()
+                self.is_answered = True
+            if await leg.play(prompt):
+                return True
+        if leg.end is None:
+            story.tell(PromptUnheard(story.id, leg.id, prompt))
+        return False
 
     async def hear_out(self, end: End) -> Ending:
-        """Play the terminal: nobody ends in silence. One who cannot hear is told that nobody is there (480)."""
+        """Play the terminal: nobody ends in silence. One who cannot hear it is told by a status: 480 if somebody was
+        sought, 488 if it was the announcement that was called."""
         story = self.story
-        if not self.is_answered and not self.can_hear:
-            story.call.reject(480)
-            return Ending(EndCause.NOT_REACHED, 480)
-        if end.sought:
+        if end.sought and (self.is_answered or self.can_hear):
             story.tell(TerminalReached(story.id, end.prompt))
-        await self.listen(end.prompt)
+        was_heard = await self.listen(end.prompt)
         if self.leg is not None and self.leg.end is not None:
             return left(self.leg, self.leaves)
-        return Ending(EndCause.TERMINAL)
+        if not self.is_answered:
+            status = 480 if end.sought else 488
+            story.call.reject(status, UNHEARD)
+            return Ending(EndCause.NOT_REACHED, status)
+        return Ending(EndCause.TERMINAL if was_heard else EndCause.NOT_REACHED)
+
+
+UNHEARD = "Announcements Need G.711"
+"""Reason phrase for one whom no announcement can be played to."""

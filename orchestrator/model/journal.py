@@ -113,9 +113,18 @@ class CallAnswered:
 
 @frozen
 class TerminalReached:
-    """Nobody was found; the declared terminal is played."""
+    """Nobody was found; the declared terminal is due."""
 
     call: CallId
+    prompt: PromptName
+
+
+@frozen
+class PromptUnheard:
+    """An announcement was due to this leg and could not be played: its far end speaks no G.711, or the file is gone."""
+
+    call: CallId
+    leg: LegId
     prompt: PromptName
 
 
@@ -232,6 +241,7 @@ Entry = (
     | LoopCut
     | CallAnswered
     | TerminalReached
+    | PromptUnheard
     | CallTransferred
     | LegFinished
     | CallEnded

@@ -17,6 +17,7 @@ from orchestrator.model.journal import (
     CallTransferred,
     CommandCompleted,
     CommandFailed,
+    PromptUnheard,
     TerminalReached,
 )
 from orchestrator.ports import RINGBACK
@@ -125,6 +126,21 @@ async def test_a_transfer_to_nobody_comes_back(autojump_clock: MockClock) -> Non
     assert office.rung == ["anna-desk", "boris-desk", "anna-desk"]
     assert caller.hearing is office.switch.dialled[2]
     assert office.journal.of(TerminalReached) == []
+
+
+async def test_one_who_cannot_hear_the_terminal_of_a_transfer_leaves_a_note_of_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_office(COMPANY) as office:
+        office.online("anna-desk", Phone(after_s=1))
+        office.online("boris-desk", Phone(Failed(Refusal.BUSY, 486), 1))
+        office.call(NUMBER, device=None, talks_s=60, can_hear=False)
+        await trio.sleep(10)
+        office.switch.unregister(ANNA.devices[0].id)
+        tell(office, TransferCall(office.next_command(), "102"))
+        await office.all_over()
+    assert office.only(PromptUnheard).prompt == UNAVAILABLE
+    assert office.only(CallEnded).cause is EndCause.NOT_REACHED
 
 
 async def test_a_transfer_that_nobody_takes_back_ends_in_the_terminal(autojump_clock: MockClock) -> None:

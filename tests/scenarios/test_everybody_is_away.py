@@ -15,6 +15,7 @@ from orchestrator.model.journal import (
     DeviceSkipped,
     LoopCut,
     PersonNotReached,
+    PromptUnheard,
     TerminalReached,
 )
 from orchestrator.ports import RINGBACK
@@ -83,7 +84,20 @@ async def test_a_caller_who_cannot_hear_prompts_is_told_that_nobody_is_there(
         await office.all_over()
     assert caller.rejected_with == 480
     assert office.journal.of(TerminalReached) == []
+    assert office.only(PromptUnheard).prompt == UNAVAILABLE
     assert office.only(CallEnded).cause is EndCause.NOT_REACHED
+
+
+async def test_one_who_calls_an_announcement_and_cannot_hear_it_is_told_why(
+    autojump_clock: MockClock,
+) -> None:
+    greeting = {NUMBER: Announcement(WELCOME)}
+    async with open_office(acme(ANNA, numbers=greeting)) as office:
+        caller = office.call(NUMBER, device=None, can_hear=False)
+        await office.all_over()
+    assert caller.rejected_with == 488
+    assert caller.heard == []
+    assert office.only(PromptUnheard).prompt == WELCOME
 
 
 @pytest.mark.parametrize("why", [Failed(Refusal.BUSY, 486), Failed(Refusal.DECLINED, 603)])

@@ -129,6 +129,7 @@ OTHERS: list[j.Entry] = [
     j.PersonNotReached(CALL, ANNA.id, Refusal.NO_ANSWER, "terminal"),
     j.LoopCut(CALL, ANNA.id, (ANNA.id, PersonId("boris"))),
     j.TerminalReached(CALL, PromptName("unavailable")),
+    j.PromptUnheard(CALL, LegId(2), PromptName("unavailable")),
     j.CallTransferred(CALL, LegId(2), "person:boris", CommandId("x")),
     j.DeviceRegistered(DESK.id, "192.0.2.1:5060", "udp", "baresip"),
     j.DeviceUnregistered(DESK.id, "expired"),

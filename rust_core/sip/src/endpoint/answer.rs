@@ -9,7 +9,7 @@ use super::{EndedBy, Endpoint, LegId};
 use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Codec, Direction, answer};
 use crate::session_timer::SessionTimer;
-use crate::wire::HeaderName;
+use crate::wire::{HeaderName, quoted};
 
 impl Endpoint {
     /// Somebody is sought for this leg still.
@@ -59,7 +59,7 @@ impl Endpoint {
         let (body, agreed) = match answer(&offer, &session, Direction::SendRecv, spoken) {
             Ok(answered) => answered,
             Err(_) => {
-                self.refuse_leg(now, id, 488, "", None);
+                self.refuse_leg(now, id, 488, "No Codec in Common", None);
                 self.end_leg(now, id, 488, EndedBy::Us, "no codec in common");
                 return self.drop_leg(id);
             }
@@ -122,6 +122,11 @@ impl Endpoint {
         let (Some(invite), Some(server)) = (leg.invite.take(), leg.server) else { return };
         let phrase = if reason.is_empty() { reason_phrase(status) } else { reason };
         let mut response = invite.response(status, phrase, Some(&leg.local_tag));
+        if status == 488 {
+            // RFC 3261 §13.3.1.3, §20.43: 305 is an incompatible media format.
+            let words = format!("305 tandem {}", quoted(phrase));
+            response.headers.push(HeaderName::Warning, words);
+        }
         if let Some(seconds) = retry_after_s {
             response.headers.push(HeaderName::RetryAfter, seconds.to_string());
         }

@@ -194,7 +194,10 @@ fn no_codec_in_common_is_488() {
     desk.sent();
     let rtp = peer("192.0.2.1:4000");
     desk.command(Command::Answer { leg: incoming.leg, like: None, rtp });
-    assert_eq!(desk.statuses(), [488]);
+    let refusal = desk.one_response();
+    assert_eq!((refusal.status, refusal.reason.as_str()), (488, "No Codec in Common"));
+    let warning = refusal.headers.text(&HeaderName::Warning);
+    assert_eq!(warning, Some("305 tandem \"No Codec in Common\""));
     assert_eq!(desk.one_end(), (488, EndedBy::Us));
 }
 
