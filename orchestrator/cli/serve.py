@@ -40,6 +40,9 @@ def serve(
     advertised_address: Annotated[
         str | None, typer.Option(help="What phones are told, behind a NAT.")
     ] = None,
+    default_realm: Annotated[
+        str | None, typer.Option(help="Domain of phones that name this exchange's address as theirs.")
+    ] = None,
     media_threads: Annotated[
         int | None, typer.Option(min=1, max=64, help="Threads that relay media.")
     ] = None,
@@ -61,6 +64,7 @@ def serve(
         media_address=media_address,
         media_ports=_ports(media_ports),
         advertised_address=advertised_address,
+        default_realm=default_realm,
         media_threads=media_threads,
         max_legs=max_legs,
     )
