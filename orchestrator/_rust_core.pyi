@@ -29,6 +29,7 @@ __all__ = [
     "Tone",
     "Trunk",
     "TrunkStateChanged",
+    "WrongPasswords",
     "ha1",
 ]
 
@@ -324,6 +325,22 @@ class RegistrationChanged:
         """ "registered", "refreshed", "unregistered", "expired", "removed" (account gone)."""
 
 @final
+class WrongPasswords:
+    """A source tries passwords; told a minute after the first, for at most 256 sources at once."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def source(self) -> str:
+        """An IPv4 address, or the first of an IPv6 /64."""
+    @property
+    def count(self) -> int:
+        """How many since it was last told of."""
+    @property
+    def account(self) -> str:
+        """Whose it tried last: "user@realm", which need not exist."""
+
+@final
 class TrunkStateChanged:
     """A registering trunk got or lost its registration, is refused for another reason, or begins anew."""
 
@@ -352,6 +369,7 @@ _Event = (
     | RecordingEnded
     | RegistrationChanged
     | TrunkStateChanged
+    | WrongPasswords
 )
 
 @final

@@ -139,6 +139,8 @@ class EngineSwitch:
                         leg.handle_played(event.prompt, event.played_ms)
                 case core.RegistrationChanged():
                     self._registered(event)
+                case core.WrongPasswords(source=source, count=count, account=account):
+                    _log.warning("wrong_passwords", source=source, count=count, last_account=account)
                 case core.TrunkStateChanged():
                     self._trunk_changed(event)
                 case core.LegRinging():

@@ -30,6 +30,7 @@ Event = (
     | core.RecordingEnded
     | core.RegistrationChanged
     | core.TrunkStateChanged
+    | core.WrongPasswords
 )
 """Whatever the engine tells."""
 

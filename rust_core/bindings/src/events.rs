@@ -79,6 +79,7 @@ event!(RegistrationChanged {
     refreshed: bool,
     why: &'static str,
 });
+event!(WrongPasswords { at_ns: u64, source: String, count: u64, account: String });
 event!(TrunkStateChanged {
     at_ns: u64,
     company: String,
@@ -114,6 +115,9 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
                 bindings.into_iter().map(|b| Py::new(py, binding(b))).collect::<PyResult<_>>()?;
             Py::new(py, RegistrationChanged { at_ns, company, device, bindings, refreshed, why })?
                 .into_any()
+        }
+        What::WrongPasswords { source, count, account } => {
+            Py::new(py, WrongPasswords { at_ns, source, count, account })?.into_any()
         }
         What::TrunkStateChanged { company, trunk, registered, status, reason } => {
             Py::new(py, TrunkStateChanged { at_ns, company, trunk, registered, status, reason })?

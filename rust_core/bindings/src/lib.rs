@@ -23,7 +23,7 @@ mod _rust_core {
     #[pymodule_export]
     use super::events::{
         Binding, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegRinging, MediaReport,
-        PlaybackEnded, RecordingEnded, RegistrationChanged, TrunkStateChanged,
+        PlaybackEnded, RecordingEnded, RegistrationChanged, TrunkStateChanged, WrongPasswords,
     };
     #[pymodule_export]
     use super::ha1;

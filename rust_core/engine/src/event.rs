@@ -46,6 +46,11 @@ pub enum What {
         refreshed: bool,
         why: &'static str,
     },
+    WrongPasswords {
+        source: String,
+        count: u64,
+        account: String,
+    },
     TrunkStateChanged {
         company: String,
         trunk: String,
@@ -70,6 +75,6 @@ pub struct LegEnded {
 impl Event {
     /// Whether the world goes on the same without it.
     pub(crate) fn may_be_dropped(&self) -> bool {
-        matches!(self.what, What::KeyPressed { .. })
+        matches!(self.what, What::KeyPressed { .. } | What::WrongPasswords { .. })
     }
 }

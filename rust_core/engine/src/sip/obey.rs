@@ -124,6 +124,10 @@ impl SipThread {
                         What::RegistrationChanged { company, device, bindings, refreshed, why },
                     );
                 }
+                SipEvent::WrongPasswords { source, count, account } => {
+                    let source = source.to_string();
+                    self.tell(at, What::WrongPasswords { source, count, account });
+                }
                 SipEvent::Proven(connection) => self.connections.prove(connection),
                 SipEvent::TrunkChanged { company, trunk, registered, status, reason } => {
                     self.tell(

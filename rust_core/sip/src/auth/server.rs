@@ -35,6 +35,13 @@ pub enum Verdict {
     },
     /// Ask (again): values for WWW-Authenticate or Proxy-Authenticate, in order.
     Challenge(Vec<String>),
+    /// The same, and they were a wrong password from who really is where it seems to be.
+    Wrong {
+        /// The user name of the credentials.
+        username: String,
+        /// As of `Challenge`.
+        challenge: Vec<String>,
+    },
 }
 
 /// Makes and checks nonces.
@@ -75,7 +82,8 @@ impl Challenger {
     ) -> Verdict {
         let given = request.headers.lines(header).filter_map(|value| Fields::parse(value));
         let Some(fields) = given.into_iter().find(|f| f.value("realm") == Some(realm)) else {
-            return self.challenge(now, realm, source, false, with_sha256);
+            let challenge = self.challenge(now, realm, source, false, with_sha256);
+            return Verdict::Challenge(challenge);
         };
         let username = fields.value("username").unwrap_or("");
         let secrets = secrets(username);
@@ -87,9 +95,14 @@ impl Challenger {
             let uri = fields.value("uri").unwrap_or("").to_owned();
             return Verdict::Accepted { username: username.to_owned(), uri };
         }
+        let username = username.to_owned();
         // Stale is said only to who knows the secret; else it would tell that the user exists. It is said too of a
         // nonce of another source or of an earlier run: a phone would otherwise take its password for wrong.
-        self.challenge(now, realm, source, is_right, with_sha256)
+        let challenge = self.challenge(now, realm, source, is_right, with_sha256);
+        match is_fresh && !is_right {
+            true => Verdict::Wrong { username, challenge },
+            false => Verdict::Challenge(challenge),
+        }
     }
 
     fn challenge(
@@ -99,7 +112,7 @@ impl Challenger {
         source: IpAddr,
         stale: bool,
         with_sha256: bool,
-    ) -> Verdict {
+    ) -> Vec<String> {
         let nonce = self.nonce(now, source);
         let line = |algorithm: Algorithm| {
             let stale = if stale { ", stale=true" } else { "" };
@@ -110,7 +123,7 @@ impl Challenger {
         };
         let algorithms: &[Algorithm] =
             if with_sha256 { &[Algorithm::Sha256, Algorithm::Md5] } else { &[Algorithm::Md5] };
-        Verdict::Challenge(algorithms.iter().map(|&algorithm| line(algorithm)).collect())
+        algorithms.iter().map(|&algorithm| line(algorithm)).collect()
     }
 
     fn nonce(&mut self, now: Instant, source: IpAddr) -> String {
@@ -304,8 +317,8 @@ mod tests {
     fn a_wrong_password_and_an_unknown_user_get_the_same() {
         let mut side = Side::new();
         let shape = |verdict: Verdict| {
-            let Verdict::Challenge(lines) = verdict else { panic!("accepted") };
-            lines
+            let Verdict::Wrong { challenge, .. } = verdict else { panic!("not wrong") };
+            challenge
                 .iter()
                 .map(|l| {
                     l.split("nonce").next().unwrap().to_owned() + &l[l.find("algorithm").unwrap()..]

@@ -32,6 +32,8 @@ counters! {
     unauthorized,
     /// Calls from an address that trunks of several companies share, with nothing to tell whose they are.
     unclear_trunks,
+    /// Of these, with a wrong password.
+    wrong_passwords,
     /// Registers obeyed.
     registers,
     /// Requests and responses sent again.

@@ -36,6 +36,15 @@ pub enum Event {
     },
     /// Who uses this connection is a trunk, a device that proved itself, or the far end of a dialog.
     Proven(u64),
+    /// A source has tried wrong passwords, so many since it was last told of.
+    WrongPasswords {
+        /// An IPv4 address, or the first of an IPv6 /64.
+        source: IpAddr,
+        /// How many.
+        count: u64,
+        /// Whose it tried last: user@realm, which need not exist.
+        account: String,
+    },
     /// A registering trunk got or lost its registration, or is refused for another reason.
     TrunkChanged {
         /// Its company.

@@ -2,15 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use super::{Account, Endpoint, Flow, Trunk};
+use super::{Account, Due, Endpoint, Event, Flow, Trunk};
 use crate::auth::Verdict;
+use crate::defence::Guess;
 use crate::trunk::Whose;
-use crate::wire::{Address, HeaderName, Method, Request, Uri};
+use crate::wire::{Address, HeaderName, Method, Request, Uri, display_text};
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -65,9 +66,9 @@ impl Endpoint {
         request: &Request,
         status: u16,
     ) -> Option<Arc<Account>> {
-        let (credentials, challenge) = match status {
-            401 => (HeaderName::Authorization, HeaderName::WwwAuthenticate),
-            _ => (HeaderName::ProxyAuthorization, HeaderName::ProxyAuthenticate),
+        let credentials = match status {
+            401 => HeaderName::Authorization,
+            _ => HeaderName::ProxyAuthorization,
         };
         let claimed = claimed_user(request);
         let realm = match &claimed {
@@ -108,12 +109,40 @@ impl Endpoint {
                 self.registrar.account(&realm, &username).cloned()
             }
             Verdict::Challenge(lines) => {
-                self.counters.unauthorized += 1;
-                let extra: Vec<_> =
-                    lines.into_iter().map(|line| (challenge.clone(), line)).collect();
-                self.refuse(reply, request, status, "", &extra);
+                self.challenge(reply, request, status, lines);
                 None
             }
+            Verdict::Wrong { username, challenge } => {
+                self.note_guess(now, flow, &username, &realm);
+                self.challenge(reply, request, status, challenge);
+                None
+            }
+        }
+    }
+
+    /// Asks with `status`, 401 or 407, for credentials.
+    fn challenge(&mut self, reply: Flow, request: &Request, status: u16, lines: Vec<String>) {
+        self.counters.unauthorized += 1;
+        let name = match status {
+            401 => HeaderName::WwwAuthenticate,
+            _ => HeaderName::ProxyAuthenticate,
+        };
+        let extra: Vec<_> = lines.into_iter().map(|line| (name.clone(), line)).collect();
+        self.refuse(reply, request, status, "", &extra);
+    }
+
+    /// A wrong password. Who tries many is told of once in a while.
+    fn note_guess(&mut self, now: Instant, flow: Flow, username: &str, realm: &str) {
+        self.counters.wrong_passwords += 1;
+        let account = format!("{}@{realm}", display_text(username.as_bytes()));
+        if self.guesses.note(flow.peer.ip(), account) {
+            self.timers.set(now + GUESSES_TOLD, Due::Guesses);
+        }
+    }
+
+    pub(super) fn tell_guesses(&mut self, now: Instant) {
+        for (source, Guess { count, account }) in self.guesses.take() {
+            self.tell(now, Event::WrongPasswords { source, count, account });
         }
     }
 
@@ -149,3 +178,6 @@ fn unknown_takes_sha256(secret: &[u8; 32], realm: &str, user: &str, share: f64) 
     let first: [u8; 8] = std::array::from_fn(|i| bytes[i]);
     ((u64::from_le_bytes(first) >> 11) as f64) < share * (1_u64 << 53) as f64
 }
+
+/// From the first wrong password to the word of it, so that many are one.
+const GUESSES_TOLD: Duration = Duration::from_secs(60);

@@ -44,6 +44,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::auth::Challenger;
+use crate::defence::Guesses;
 use crate::leg::Leg;
 use crate::registrar::Registrar;
 use crate::timers::Timers;
@@ -71,6 +72,7 @@ pub struct Endpoint {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Dated>,
     counters: Counters,
+    guesses: Guesses,
     /// Makes the tags of responses that nothing is kept of.
     tag_key: u64,
     overload: u8,
@@ -94,6 +96,7 @@ enum Due {
     OkResend(LegId),
     Decision(LegId),
     Sweep,
+    Guesses,
     TrunkRegister(Box<(TrunkKey, u64)>),
 }
 
@@ -120,6 +123,7 @@ impl Endpoint {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            guesses: Guesses::default(),
             tag_key,
             overload: 0,
             is_sweeping: false,

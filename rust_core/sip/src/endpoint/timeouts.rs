@@ -17,6 +17,7 @@ impl Endpoint {
                 Due::ClientResend(id) => self.client_resend(now, id),
                 Due::ClientEnd(id) => self.client_end(now, id),
                 Due::OkResend(leg) => self.ok_resend(now, leg),
+                Due::Guesses => self.tell_guesses(now),
                 Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),
                 Due::TrunkRegister(due) => self.trunk_register_due(now, &due.0, due.1),

@@ -166,6 +166,7 @@ impl World {
                 self.binding = bindings.first().map(|binding| binding.id);
             }
             Event::TrunkChanged { .. } => self.registered += 1,
+            Event::WrongPasswords { .. } => panic!("everybody knows the password"),
             Event::Proven(_) => panic!("there are no connections here"),
         }
     }

@@ -196,6 +196,52 @@ fn credentials_are_good_for_the_address_that_they_were_made_for() {
 }
 
 #[test]
+fn who_guesses_passwords_is_told_of_once_a_minute() {
+    let mut desk = Desk::new();
+    let guess = |desk: &mut Desk, from: &str, user: &str, count: u32| {
+        let mut phone = Phone { cseq: 0, call_id: "guess" };
+        let first = phone.message(user, CONTACT);
+        let challenge = desk.ask(from, first.clone());
+        for i in 0..count {
+            let wrong = credentials(user, REALM, &format!("guess {i}"));
+            let status = desk.ask(from, authorized(&first, &challenge, &wrong, 2 + i)).status;
+            assert_eq!(status, 401);
+        }
+    };
+    guess(&mut desk, "203.0.113.66:1000", "anna", 5);
+    guess(&mut desk, "203.0.113.66:1001", "nobody", 2);
+    guess(&mut desk, PHONE, "anna", 1);
+    desk.pass_s(59);
+    assert_eq!(desk.events(), []);
+    desk.pass_s(1);
+    let told = |source: &str, count, account: &str| {
+        let source = source.parse().unwrap();
+        Event::WrongPasswords { source, count, account: format!("{account}@{REALM}") }
+    };
+    let expected = [told("203.0.113.5", 1, "anna"), told("203.0.113.66", 7, "nobody")];
+    assert_eq!(desk.events(), expected);
+    assert_eq!(desk.endpoint.counters().wrong_passwords, 8);
+    let sources = crate::defence::MAX_SOURCES as u32 + 9;
+    for i in 0..sources {
+        guess(&mut desk, &format!("198.18.{}.{}:5060", i / 250, 1 + i % 250), "anna", 1);
+    }
+    desk.pass_s(60);
+    assert_eq!(desk.events().len(), crate::defence::MAX_SOURCES);
+    desk.assert_empty_after(60);
+}
+
+#[test]
+fn a_forged_source_is_not_told_of() {
+    let mut desk = Desk::new();
+    let first = Phone::new().message("anna", CONTACT);
+    let challenge = desk.ask(PHONE, first.clone());
+    let wrong = authorized(&first, &challenge, &credentials("anna", REALM, "guess"), 2);
+    assert_eq!(desk.ask("192.0.2.99:5060", wrong).status, 401);
+    desk.pass_s(60);
+    assert_eq!((desk.events(), desk.endpoint.counters().wrong_passwords), (vec![], 0));
+}
+
+#[test]
 fn nobody_registers_for_somebody_else() {
     let mut desk = Desk::new();
     let mut phone = Phone::new();
