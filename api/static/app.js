@@ -1,7 +1,7 @@
 /* The live page: signs in, takes a snapshot, follows the events, and draws anew what they touch. */
 
 import { Exchange, Problem } from "./exchange.js";
-import { $, announce, clear, drawCalls, drawDevices, drawFigures, drawRecords, drawStory, element, say, tick } from "./view.js";
+import { $, announce, clear, drawCalls, drawDevices, drawFigures, drawRecords, drawStory, drawTrunks, element, say, tick } from "./view.js";
 import { language, speak, timed, word } from "./words.js";
 
 const NOBODY = { exchange: null, people: new Map(), parts: {}, stop: null, story: null, lostAt: null, link: "connecting" };
@@ -12,6 +12,7 @@ const PARTS = {
   calls: { load: () => state.exchange.get("calls?limit=100"), on: ["call.", "device.rang", "device.failed", "leg."] },
   counters: { load: () => state.exchange.get("counters?limit=0"), on: ["call.", "person."] },
   records: { load: () => state.exchange.get("call-records?limit=25"), on: ["call."] },
+  trunks: { load: () => state.exchange.get("trunk-states"), on: ["trunk.", "configuration."] },
   devices: { load: () => state.exchange.get("registrations?limit=200"), on: ["device.registered", "device.unregistered", "configuration."] },
 };
 /* A part is asked for again at most so often, however much happens. */
@@ -48,7 +49,8 @@ async function refresh(name) {
 }
 
 function draw(name) {
-  const { calls, counters, records, devices } = state.parts;
+  const { calls, counters, records, devices, trunks } = state.parts;
+  if (name === "trunks" && trunks) drawTrunks(trunks);
   if ((name === "calls" || name === "people") && calls) drawCalls(calls, state.people);
   if ((name === "devices" || name === "people") && devices) drawDevices(devices, state.people);
   if (["records", "calls", "people"].includes(name) && records) drawRecords(records, calls?.items ?? [], state.people, tell);
@@ -71,7 +73,7 @@ async function live(signal) {
     let rest = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)];
     try {
       await refresh("people");
-      const found = await Promise.all(["calls", "counters", "records", "devices"].map(refresh));
+      const found = await Promise.all(["calls", "counters", "records", "devices", "trunks"].map(refresh));
       if (signal.aborted) return;
       announce(found[0]?.total ?? 0);
       const seq = found[0]?.seq ?? (await state.exchange.get("events?wait=0")).after;

@@ -79,6 +79,16 @@ export function drawDevices(page, people) {
   $("devices-empty").hidden = page.items.length > 0;
 }
 
+/** One word for each; a carrier's answer where it refuses us. */
+export function drawTrunks(trunks) {
+  sync($("trunks"), trunks, (t) => t.trunk, (t) =>
+    element("li", {},
+      element("bdi", {}, t.trunk), " ",
+      element("span", { class: `pill ${t.state}` }, word(t.state)),
+      element("small", {}, t.state === "refused" ? ` ${t.status} ${t.reason}` : "")));
+  $("trunks-row").hidden = trunks.length === 0;
+}
+
 export function drawRecords(page, live, people, tell) {
   const now = new Map(live.map((call) => [call.call, call]));
   const items = page.items.map((record) => ({
@@ -122,13 +132,14 @@ export function tick(ahead) {
 
 /** Nothing of one exchange is left for whoever signs in next. */
 export function clear() {
-  for (const id of ["figures", "calls", "devices", "records", "story-lines"]) $(id).replaceChildren();
+  for (const id of ["figures", "calls", "devices", "trunks", "records", "story-lines"]) $(id).replaceChildren();
   for (const id of ["calls-count", "devices-count", "story-call", "story-note", "news"]) $(id).textContent = "";
   for (const [id, name] of [["calls-empty", "noCalls"], ["devices-empty", "noDevices"], ["records-empty", "noRecords"]]) {
     $(id).hidden = true;
     $(id).dataset.word = name;
     $(id).textContent = word(name);
   }
+  $("trunks-row").hidden = true;
 }
 
 /** Whoever cannot see hears it. */

@@ -19,6 +19,7 @@ const WORDS = {
     caller_hung_up: "talked", callee_hung_up: "talked", abandoned: "caller left", terminal: "not reached",
     not_reached: "not reached", refused: "refused", command: "ended by command", media_lost: "sound lost",
     decision_late: "refused", node_failure: "exchange failed", shutdown: "exchange stopped", crashed: "error",
+    trunks: "Trunks", by_address: "by address", registering: "registering", registered: "registered",
     news: { one: "{n} call now", other: "{n} calls now" },
   },
   ru: {
@@ -39,6 +40,7 @@ const WORDS = {
     caller_hung_up: "разговор", callee_hung_up: "разговор", abandoned: "не дождался", terminal: "не дозвонился",
     not_reached: "не дозвонился", refused: "отказано", command: "завершён командой", media_lost: "пропал звук",
     decision_late: "отказано", node_failure: "сбой станции", shutdown: "станция остановлена", crashed: "ошибка",
+    trunks: "Транки", by_address: "по адресу", registering: "регистрируется", registered: "зарегистрирован",
     news: { one: "Сейчас {n} звонок", few: "Сейчас {n} звонка", many: "Сейчас {n} звонков", other: "Сейчас {n} звонка" },
   },
 };

@@ -19,6 +19,10 @@ LOOKS = {
     "phone-en-dark": {"viewport": {"width": 390, "height": 844}, "locale": "en-US", "color_scheme": "dark"},
 }
 WORDS = {"desk-ru-light": ("разговор", "Короткий номер"), "phone-en-dark": ("talking", "A short number")}
+TRUNKS = {
+    "desk-ru-light": ["carrier по адресу", "lost отказано 503 its host has no address"],
+    "phone-en-dark": ["carrier by address", "lost refused 503 its host has no address"],
+}
 WITHIN_MS = 10_000
 
 
@@ -54,6 +58,8 @@ def watch(
     talking, short_number = WORDS[look]
     with opened(node, look) as page:
         page.wait_for_selector("#calls-empty:visible")
+        page.locator("#trunks li", has_text=TRUNKS[look][1]).wait_for()
+        assert page.locator("#trunks li").all_inner_texts() == TRUNKS[look]
         trio.from_thread.run(begin)
         row = page.locator("#calls tr", has_text=HOSTILE)
         row.get_by_text(talking).wait_for()
@@ -82,6 +88,8 @@ async def test_a_call_appears_on_the_page_by_itself(exchange: Exchange, tmp_path
     document: dict[str, Any] = company()
     people = {person["id"]: person for person in document["people"]}
     people["anna"]["name"] = HOSTILE
+    lost = {"id": "lost", "host": "nowhere.invalid", "caller_number": "+74951234500", "register": True}
+    document["trunks"].append({**lost, "username": "u", "password": "p", "realm": "r"})
     await exchange.apply(document)
     calls: list[PhoneCall] = []
     with trio.fail_after(60):

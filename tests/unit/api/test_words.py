@@ -7,6 +7,7 @@ from itertools import chain
 import pytest
 
 from orchestrator.model.calls import EndCause
+from orchestrator.model.registrations import Standing
 from orchestrator.statistics.live import CallState
 
 STATIC = files("api") / "static"
@@ -22,8 +23,8 @@ def test_both_languages_have_the_same_words() -> None:
     assert len(EN) > 60
 
 
-@pytest.mark.parametrize("told", list(chain(EndCause, CallState)))
-def test_what_the_exchange_tells_has_a_word(told: EndCause | CallState) -> None:
+@pytest.mark.parametrize("told", list(chain(EndCause, CallState, Standing)))
+def test_what_the_exchange_tells_has_a_word(told: EndCause | CallState | Standing) -> None:
     assert told.value in EN & RU
 
 
@@ -34,6 +35,6 @@ def test_no_word_is_missing_or_left_over() -> None:
         re.findall(r'(?:word|timed|linkIs|counted)\("(\w+)"', scripts + SCRIPT)
     )
     assert asked <= EN
-    told = {kind.value for kind in chain(EndCause, CallState)}
+    told = {kind.value for kind in chain(EndCause, CallState, Standing)}
     named = set(re.findall(r'"(\w+)"', scripts)) | asked | told
     assert EN - named <= {"en", "one", "few", "many", "other"}
