@@ -481,8 +481,9 @@ class Engine:
         """Totals since start, and levels. A snapshot at most 1 s old.
 
         `sip_*` counts messages, legs, bindings and what was refused; `media_*` packets and what was discarded;
-        `tcp_*` connections; `events_*` what waits for `drain_events`; `thread_panics` and `media_panics` are faults
-        of ours. `decision_*_us` is the time from an INVITE to the first command for it, `setup_*_us` to the INVITE
+        `tcp_*` connections; `events_*` what waits for `drain_events`; `thread_panics` and `media_panics` are
+        faults of ours, each of which ended one message or leg. `sip_thread_silent_ms` is how old the snapshot
+        is. `decision_*_us` is the time from an INVITE to the first command for it, `setup_*_us` to the INVITE
         that is dialled with it as `offer_of`: count, sum, and percentiles of the newest 4,096.
         """
     def close(self) -> None:

@@ -283,10 +283,10 @@ class Exchange:
 
     def health(self) -> Health:
         """Whether the exchange works."""
-        panics = self.switch.engine.counters().get("thread_panics", 0)
+        dead = self.switch.fault()
         database, fault, behind = self.store.database, self.journal.fault, self.journal.folds.fault()
         return Health(
-            Part(panics == 0, f"{panics} faults in its threads" if panics else ""),
+            Part(not dead, dead),
             Part(fault is None, fault or ""),
             Part(database.fault is None, database.fault or ""),
             Part(not behind, behind),

@@ -20,6 +20,7 @@ async def test_closing_says_goodbye_to_everybody() -> None:
         boris = (await register(exchange, phone, *lines))[1]
         talking = await connect(exchange, phone, boris)
         ringing = await call(exchange, phone, boris)
+        assert exchange.engine.counters()["sip_thread_silent_ms"] < 1_000
         begun = time.monotonic()
         await trio.to_thread.run_sync(exchange.engine.close)
         assert time.monotonic() - begun < 2.0
@@ -32,6 +33,9 @@ async def test_closing_says_goodbye_to_everybody() -> None:
             end = await exchange.event(core.LegEnded, leg=leg)
             assert end.by == "shutdown"
         exchange.engine.close()
+        silent_ms = exchange.engine.counters()["sip_thread_silent_ms"]
+        await trio.sleep(0.6)
+        assert exchange.engine.counters()["sip_thread_silent_ms"] >= silent_ms + 500
         exchange.engine.hang_up(talking.dialled)
         assert exchange.engine.drain_events(10) == []
 

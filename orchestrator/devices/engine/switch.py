@@ -90,6 +90,11 @@ class EngineSwitch:
         self.engine.set_accounts(accounts, emergency_numbers=emergency)
         self.engine.set_trunks(trunks)
 
+    def fault(self) -> str:
+        """Why the engine does not work now; "" while it does. What one fault of it has ended is over, and counted."""
+        silent_ms = self.engine.counters().get("sip_thread_silent_ms", 0)
+        return f"its SIP thread has done nothing for {silent_ms} ms" if silent_ms > SILENT_MAX_MS else ""
+
     def restore(self, registrations: Iterable[Registration]) -> None:
         """Take over registrations of an earlier run. After `configure`; the news of them follow."""
         self.engine.restore_bindings(list(words.restored_of(registrations, self.clock.now())))
@@ -240,6 +245,8 @@ def _check_media_address(text: str) -> None:
         raise ConfigError([Problem("--media-address", what)]) from error
 
 
+SILENT_MAX_MS = 3_000
+"""A thread that works comes round each 250 ms."""
 DRAINED_AT_ONCE = 256
 PROMPT_BYTES_PER_S = 16_000
 _log = structlog.get_logger(__name__)

@@ -9,9 +9,9 @@ use tandem_sip::endpoint::{Accounts, Transport};
 
 use crate::command::Command;
 use crate::event::Event;
-use crate::lock;
 use crate::options::Options;
 use crate::sip::{Input, Shared, SipThread};
+use crate::{clock, lock};
 
 /// The SIP thread, the media shards and their queues. Dropping it closes it.
 #[derive(Debug)]
@@ -61,9 +61,12 @@ impl Engine {
         self.shared.outbox.drain(limit)
     }
 
-    /// Totals and levels, at most a second old.
+    /// Totals and levels, at most a second old; older where the SIP thread does not come round, which they say.
     pub fn counters(&self) -> Vec<(String, u64)> {
-        lock(&self.shared.counters).clone()
+        let (at, mut counters) = lock(&self.shared.counters).clone();
+        let silent = clock::now().saturating_duration_since(at);
+        counters.push(("sip_thread_silent_ms".to_owned(), silent.as_millis() as u64));
+        counters
     }
 
     /// Ends all legs and registrations at trunks, then the threads. Blocks at most two seconds.

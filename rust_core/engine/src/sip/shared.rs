@@ -4,14 +4,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use mio::{Poll, Token, Waker};
 
 use super::resolver::Host;
 use crate::command::Command;
-use crate::lock;
 use crate::media::{MediaEvent, MediaEventKind};
 use crate::outbox::Outbox;
+use crate::{clock, lock};
 
 /// What the SIP thread is told by others.
 #[derive(Debug)]
@@ -33,7 +34,8 @@ pub(crate) struct Shared {
     dropped: AtomicU64,
     waker: Waker,
     pub(crate) outbox: Outbox,
-    pub(crate) counters: Mutex<Vec<(String, u64)>>,
+    /// When the thread last came round to publish them, and what it counted.
+    pub(crate) counters: Mutex<(Instant, Vec<(String, u64)>)>,
     is_over: AtomicBool,
 }
 
@@ -44,7 +46,7 @@ impl Shared {
             dropped: AtomicU64::new(0),
             waker: Waker::new(poll.registry(), token)?,
             outbox: Outbox::new(event_queue)?,
-            counters: Mutex::default(),
+            counters: Mutex::new((clock::now(), Vec::new())),
             is_over: AtomicBool::new(false),
         })
     }

@@ -366,7 +366,7 @@ impl SipThread {
             ("rtp_ports_leased", self.joints.ports_leased() as u64),
         ];
         counters.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        *lock(&self.shared.counters) = counters;
+        *lock(&self.shared.counters) = (clock::now(), counters);
     }
 }
 
