@@ -17,9 +17,7 @@ from starlette.types import Receive, Scope, Send
 from api.counters import HttpCounters
 from api.envelopes import TYPES, Envelopes
 from api.problems import Problem
-from orchestrator.app import Exchange
-from orchestrator.devices.journal.subscription import Subscription
-from orchestrator.devices.store.history import Found
+from orchestrator.app import Exchange, Found, Subscription
 from orchestrator.model.errors import SlowConsumer
 from orchestrator.model.identifiers import CallId, CompanyId
 from orchestrator.model.journal import Entry, Record

@@ -15,8 +15,7 @@ from api.envelopes import TYPES, Envelope, Envelopes
 from api.problems import Problem
 from api.security import EventsRead
 from api.streams import EventStream, Feed, Streams
-from orchestrator.app import Exchange
-from orchestrator.devices.store.history import LOOKED_AT_MAX
+from orchestrator.app import LOOKED_AT_MAX, Exchange
 from orchestrator.model.errors import SlowConsumer
 from orchestrator.model.identifiers import CallId, CompanyId
 from orchestrator.model.journal import Entry

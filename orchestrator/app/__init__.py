@@ -11,5 +11,7 @@ open_exchange(settings) ──► Exchange
 
 from orchestrator.app.exchange import Exchange, Health, Part
 from orchestrator.app.opening import open_exchange
+from orchestrator.devices.journal.subscription import Subscription
+from orchestrator.devices.store.history import LOOKED_AT_MAX, Found
 
-__all__ = ["Exchange", "Health", "Part", "open_exchange"]
+__all__ = ["LOOKED_AT_MAX", "Exchange", "Found", "Health", "Part", "Subscription", "open_exchange"]

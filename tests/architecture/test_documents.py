@@ -13,7 +13,7 @@ from orchestrator.cli.main import app
 from orchestrator.configuration.document import Surroundings
 from orchestrator.configuration.planning import plan_document
 from orchestrator.model.calls import Refusal
-from tests.architecture.tree import ROOT
+from tests.architecture.tree import ROOT, files, name_of
 
 README = (ROOT / "README.md").read_text()
 
@@ -100,6 +100,22 @@ def test_every_command_shown_has_its_words(document: str) -> None:
 def test_the_files_of_the_readme_are_there() -> None:
     for named in re.findall(r"--play (\S+)", README):
         assert (ROOT / named).is_file()
+
+
+def test_the_map_names_every_folder() -> None:
+    rows = "\n".join(re.findall(r"^\| (`[^|]+) \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE))
+    told = {
+        before + name
+        for before, names in re.findall(r"`([a-z_/]*)\{?([a-z_,.]+)\}?`", rows)
+        for name in names.split(",")
+    }
+    tracked = [name_of(path).split("/") for path in files()]
+    folders = {
+        "/".join(parts[:2]) if parts[0] in ("orchestrator", "rust_core") else parts[0]
+        for parts in tracked
+        if len(parts) > (2 if parts[0] in ("orchestrator", "rust_core") else 1)
+    }
+    assert {folder for folder in folders if not folder.startswith(".")} <= told
 
 
 def _blocks(text: str, language: str) -> list[str]:

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def files(*suffixes: str) -> tuple[Path, ...]:
-    """Every file of the project, tracked or new, that ends in one of `suffixes`."""
+    """Every file of the project, tracked or new, that ends in one of `suffixes`; without any: every file."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -17,8 +17,9 @@ def files(*suffixes: str) -> tuple[Path, ...]:
         capture_output=True,
         text=True,
     ).stdout.splitlines()
+    paths = [ROOT / name for name in listed]
     return tuple(
-        sorted(path for name in listed if (path := ROOT / name).suffix in suffixes and path.is_file())
+        sorted(path for path in paths if (not suffixes or path.suffix in suffixes) and path.is_file())
     )
 
 
