@@ -46,5 +46,7 @@ pub(crate) const TRANSACTION_LIFE: Duration = Duration::from_secs(32);
 pub(crate) const RING_LIMIT: Duration = Duration::from_secs(330);
 /// Transactions at once of each kind; beyond them requests are refused without state.
 pub(crate) const MAX_TRANSACTIONS: usize = 400_000;
+/// Server transactions at once of one source that is no trunk's: a large office makes 300 requests a second.
+pub(crate) const MAX_OF_SOURCE: usize = 10_000;
 /// Retry-After of a 503, seconds.
 pub(crate) const RETRY_AFTER_S: u32 = 5;

@@ -44,7 +44,7 @@ impl Endpoint {
         }
         leg.remote_cseq = number;
         self.prove(now, flow);
-        let Some(server) = self.open_server(reply, &request) else {
+        let Some(server) = self.open_server(now, reply, &request) else {
             return self.refuse(reply, &request, 503, "", &[]);
         };
         if request.method != Method::Bye

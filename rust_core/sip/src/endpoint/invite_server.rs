@@ -41,7 +41,7 @@ impl Endpoint {
             self.counters.shed_invites += 1;
             return self.answer_once(now, reply, &request, 503, "", &[retry_after()]);
         }
-        let Some(server) = self.open_server(reply, &request) else {
+        let Some(server) = self.open_server(now, reply, &request) else {
             if let Sender::Trunk(trunk) = &sender {
                 self.trunks.leave(trunk);
             }
@@ -100,7 +100,7 @@ impl Endpoint {
         };
         let mut ok = cancel.response(200, reason_phrase(200), Some(&tag));
         ok.headers.push(HeaderName::Server, self.config.user_agent.clone());
-        match self.open_server(reply, cancel) {
+        match self.open_server(now, reply, cancel) {
             Some(server) => self.respond(now, server, &ok),
             None => self.send(reply, ok.to_bytes()),
         }

@@ -36,7 +36,7 @@ pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
 pub use flow::{Flow, Listener, Transmit, Transport};
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -67,6 +67,8 @@ pub struct Endpoint {
     undecided: VecDeque<(Instant, LegId)>,
     servers: HashMap<u64, ServerTransaction>,
     server_keys: HashMap<String, u64>,
+    /// How many server transactions each source has.
+    servers_of: HashMap<IpAddr, usize>,
     clients: HashMap<ClientId, ClientTransaction>,
     timers: Timers<Due>,
     transmits: VecDeque<Transmit>,
@@ -118,6 +120,7 @@ impl Endpoint {
             undecided: VecDeque::new(),
             servers: HashMap::new(),
             server_keys: HashMap::new(),
+            servers_of: HashMap::new(),
             clients: HashMap::new(),
             timers: Timers::new(),
             transmits: VecDeque::new(),

@@ -4,19 +4,33 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::config::{MAX_TRANSACTIONS, T1, T2, T4, TRANSACTION_LIFE};
+use super::config::{MAX_OF_SOURCE, MAX_TRANSACTIONS, T1, T2, T4, TRANSACTION_LIFE};
 use super::requests::reason_phrase;
 use super::{Due, Endpoint, Flow};
+use crate::defence::source_of;
 use crate::transaction::{ServerState, ServerTransaction, server_key};
+use crate::trunk::Whose;
 use crate::wire::{HeaderName, Method, Request, Response};
 
 impl Endpoint {
-    /// Remembers a request so that its repetitions get the same response. `None` when it cannot be remembered.
-    pub(super) fn open_server(&mut self, flow: Flow, request: &Request) -> Option<u64> {
-        if self.servers.len() >= MAX_TRANSACTIONS {
+    /// Remembers a request so that its repetitions get the same response. `None` when it cannot be remembered: there
+    /// are too many, or too many of a source that is no trunk's.
+    pub(super) fn open_server(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        request: &Request,
+    ) -> Option<u64> {
+        let ip = flow.peer.ip();
+        let held = self.servers_of.get(&source_of(ip)).copied().unwrap_or(0);
+        let is_too_many = self.servers.len() >= MAX_TRANSACTIONS
+            || held >= MAX_OF_SOURCE
+                && matches!(self.trunks.of_source(now, ip, None), Whose::Nobodys);
+        if is_too_many {
             return None;
         }
         let key = server_key(request)?;
+        *self.servers_of.entry(source_of(ip)).or_default() += 1;
         self.last_transaction += 1;
         let id = self.last_transaction;
         self.server_keys.insert(key.clone(), id);
@@ -104,6 +118,13 @@ impl Endpoint {
     pub(super) fn server_end(&mut self, id: u64) {
         if let Some(transaction) = self.servers.remove(&id) {
             self.server_keys.remove(&transaction.key);
+            let source = source_of(transaction.flow.peer.ip());
+            if let Some(held) = self.servers_of.get_mut(&source) {
+                *held -= 1;
+                if *held == 0 {
+                    self.servers_of.remove(&source);
+                }
+            }
         }
     }
 
@@ -134,7 +155,7 @@ impl Endpoint {
         extra: &[(HeaderName, String)],
     ) {
         let response = self.final_response(request, status, reason, extra);
-        match self.open_server(flow, request) {
+        match self.open_server(now, flow, request) {
             Some(server) => self.respond(now, server, &response),
             None => self.send(flow, response.to_bytes()),
         }

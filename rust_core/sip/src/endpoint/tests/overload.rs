@@ -1,5 +1,6 @@
 //! What is shed, and what never is.
 
+use super::config::MAX_OF_SOURCE;
 use super::network::Dice;
 use super::*;
 
@@ -34,6 +35,26 @@ fn a_new_call_needs_room_for_both_of_its_legs() {
     assert_eq!(desk.ask(CARRIER, next.invite()).status, 503);
     assert_eq!((1..9).filter(|i| dial_out(&mut desk, *i, "1")).count(), 2);
     assert_eq!(desk.ask(CARRIER, caller.next("BYE", "", "")).status, 200);
+}
+
+#[test]
+fn one_source_that_is_no_trunk_cannot_have_all_transactions() {
+    let mut desk = Desk::new();
+    let (_, mut caller) = desk.talking();
+    let before = desk.endpoint.counters().server_transactions as usize;
+    let mut ask = |desk: &mut Desk, from: &str| {
+        desk.hear(from, caller.next("OPTIONS", "", ""));
+        desk.one_response().status
+    };
+    assert!((0..MAX_OF_SOURCE).all(|_| ask(&mut desk, PHONE) == 200));
+    assert_eq!(ask(&mut desk, PHONE), 503);
+    assert_eq!((ask(&mut desk, CARRIER), ask(&mut desk, "203.0.113.6:5060")), (200, 200));
+    let held = desk.endpoint.counters().server_transactions as usize;
+    assert_eq!(held, before + MAX_OF_SOURCE + 2);
+    desk.pass_s(33);
+    assert_eq!(ask(&mut desk, PHONE), 200);
+    desk.pass_s(33);
+    assert!(desk.endpoint.servers_of.is_empty());
 }
 
 #[test]
