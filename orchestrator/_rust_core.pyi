@@ -193,7 +193,7 @@ class MediaReport:
 
 @final
 class IncomingCall:
-    """A new leg that waits for `ring`, `answer` or `reject`. Without any of them the default answer is given
+    """A new leg that waits for `ring`, `answer` or `reject`. Without any of them 480 is given
     after the decision deadline; dialling somebody for it is no decision yet."""
 
     @property
@@ -307,7 +307,7 @@ class RecordingEnded:
 class RegistrationChanged:
     """The places where a device can be reached are now these; empty means that it is offline.
 
-    Sent for a new, a moved, a removed and an expired binding, and for a refresh (`refreshed`)."""
+    Sent for a new, a moved, a removed and an expired binding, and for a refresh: then only the expiry moved."""
 
     @property
     def at_ns(self) -> int: ...
@@ -317,9 +317,6 @@ class RegistrationChanged:
     def device(self) -> str: ...
     @property
     def bindings(self) -> list[Binding]: ...
-    @property
-    def refreshed(self) -> bool:
-        """True when only the expiry moved."""
     @property
     def why(self) -> str:
         """ "registered", "refreshed", "unregistered", "expired", "removed" (account gone)."""
@@ -388,7 +385,6 @@ class Engine:
         max_legs: int | None = None,
         max_undecided_age_s: float = 0.5,
         decision_timeout_s: float = 3.0,
-        decision_default_status: int = 480,
         media_timeout_s: float = 60.0,
         registration_expires_s: tuple[int, int] = ...,
         event_queue: int = 65_536,

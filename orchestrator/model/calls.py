@@ -85,9 +85,6 @@ class Arrival:
     caller: CallerId
     called: str
     """As dialled: "101", "84951234567", "+74951234567"."""
-    at_ns: int
-    """Monotonic."""
-    sip_call_id: str = ""
     can_hear_prompts: bool = True
     """Whether the caller speaks a codec that prompts can be played in."""
 

@@ -126,8 +126,7 @@ class RehearsalSwitch:
         leg = RehearsalLeg(LegId(next(self._ids)), None, called, self.prompts if can_hear_prompts else {})
         self.waiting[leg.id] = leg
         self.nursery.start_soon(leg.act, lambda leg: leg.follow_caller(caller))
-        at_ns = round(trio.current_time() * 1e9)
-        return Arrival(leg.id, company, source, caller_id, called, at_ns, can_hear_prompts=can_hear_prompts)
+        return Arrival(leg.id, company, source, caller_id, called, can_hear_prompts)
 
     def refuse(self, arrival: Arrival, status: int, retry_after_s: int | None = None) -> None:
         if arrival.leg in self.waiting:

@@ -115,7 +115,7 @@ async def test_a_registration_is_refreshed_by_rust_alone() -> None:
     async with open_pair(registration_expires_s=(2, 2)) as (exchange, phone):
         await register(exchange, phone, line(exchange, "anna"))
         time.sleep(1.9)  # noqa: ASYNC251 - this is the stop
-        assert (await exchange.event(core.RegistrationChanged)).refreshed
+        assert (await exchange.event(core.RegistrationChanged)).why == "refreshed"
         assert exchange.engine.counters()["sip_bindings"] == 1
 
 

@@ -40,9 +40,6 @@ class RegistrationNews:
     company: CompanyId
     device: DeviceId
     registrations: tuple[Registration, ...]
-    refreshed: bool
-    """True when only the expiry moved."""
-    was_online: bool
     why: str
     """"registered", "refreshed", "unregistered", "expired" or "removed"."""
 
@@ -160,7 +157,6 @@ class EngineSwitch:
     def _registered(self, event: core.RegistrationChanged) -> None:
         key = (event.company, event.device)
         registrations = words.registrations_of(event, self.clock.now())
-        was_online = key in self._places
         if registrations:
             self._places[key] = tuple(BindingId(binding.id) for binding in event.bindings)
         else:
@@ -170,8 +166,6 @@ class EngineSwitch:
                 CompanyId(event.company),
                 DeviceId(event.device),
                 registrations,
-                event.refreshed,
-                was_online,
                 event.why,
             )
         )

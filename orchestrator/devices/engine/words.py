@@ -44,8 +44,6 @@ def arrival_of(event: core.IncomingCall) -> Arrival:
         FromTrunk(TrunkId(trunk or "")) if device is None else FromDevice(DeviceId(device)),
         CallerId(event.caller_number, event.caller_name),
         event.called,
-        event.at_ns,
-        event.call_id,
         any(codec.upper() in PLAYABLE for codec in event.codecs),
     )
 

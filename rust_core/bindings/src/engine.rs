@@ -24,7 +24,7 @@ impl Engine {
     #[new]
     #[pyo3(signature = (*, sip_listen, default_realm, media_address, media_ports = (16384, 32767),
         advertised_address = None, media_threads = 1, max_legs = None, max_undecided_age_s = 0.5,
-        decision_timeout_s = 3.0, decision_default_status = 480, media_timeout_s = 60.0,
+        decision_timeout_s = 3.0, media_timeout_s = 60.0,
         registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", only_playable = false,
         secret = None, seed = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
@@ -39,7 +39,6 @@ impl Engine {
         max_legs: Option<usize>,
         max_undecided_age_s: f64,
         decision_timeout_s: f64,
-        decision_default_status: u16,
         media_timeout_s: f64,
         registration_expires_s: (u64, u64),
         event_queue: usize,
@@ -50,9 +49,6 @@ impl Engine {
     ) -> PyResult<Self> {
         if sip_listen.is_empty() {
             return Err(PyValueError::new_err("sip_listen: name at least one address"));
-        }
-        if !(300..700).contains(&decision_default_status) {
-            return Err(bad("decision_default_status", decision_default_status));
         }
         if media_ports.0 == 0 || media_ports.1 <= media_ports.0 {
             return Err(bad("media_ports", media_ports));
@@ -73,7 +69,6 @@ impl Engine {
             max_legs: legs_within(max_legs, media_ports)?,
             max_undecided_age: seconds("max_undecided_age_s", max_undecided_age_s)?,
             decision_timeout: seconds("decision_timeout_s", decision_timeout_s)?,
-            decision_default_status,
             media_timeout: seconds("media_timeout_s", media_timeout_s)?,
             registration_expires: (
                 whole(registration_expires_s.0),

@@ -76,7 +76,6 @@ event!(RegistrationChanged {
     company: String,
     device: String,
     bindings: Vec<Py<Binding>>,
-    refreshed: bool,
     why: &'static str,
 });
 event!(WrongPasswords { at_ns: u64, source: String, count: u64, account: String });
@@ -110,11 +109,10 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
         What::RecordingEnded { leg, path, recorded_ms, error } => {
             Py::new(py, RecordingEnded { leg, path, recorded_ms, error })?.into_any()
         }
-        What::RegistrationChanged { company, device, bindings, refreshed, why } => {
+        What::RegistrationChanged { company, device, bindings, why } => {
             let bindings =
                 bindings.into_iter().map(|b| Py::new(py, binding(b))).collect::<PyResult<_>>()?;
-            Py::new(py, RegistrationChanged { at_ns, company, device, bindings, refreshed, why })?
-                .into_any()
+            Py::new(py, RegistrationChanged { at_ns, company, device, bindings, why })?.into_any()
         }
         What::WrongPasswords { source, count, account } => {
             Py::new(py, WrongPasswords { at_ns, source, count, account })?.into_any()

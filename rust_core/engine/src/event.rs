@@ -43,7 +43,6 @@ pub enum What {
         company: String,
         device: String,
         bindings: Vec<Binding>,
-        refreshed: bool,
         why: &'static str,
     },
     WrongPasswords {

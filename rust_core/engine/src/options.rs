@@ -24,10 +24,8 @@ pub struct Options {
     pub max_legs: usize,
     /// New calls get 503 while the oldest undecided one is older.
     pub max_undecided_age: Duration,
-    /// How long Python may take to decide.
+    /// How long Python may take to decide; after it the caller gets 480.
     pub decision_timeout: Duration,
-    /// What the caller gets when it took longer.
-    pub decision_default_status: u16,
     /// A leg that sends no RTP for so long is ended.
     pub media_timeout: Duration,
     /// The shortest and longest registration granted.

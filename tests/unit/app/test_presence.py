@@ -47,7 +47,7 @@ def at(source: str, expires_in_s: float = 60) -> Registration:
 
 
 def news(*registrations: Registration, why: str = "registered") -> RegistrationNews:
-    return RegistrationNews(DEMO, DESK, registrations, why == "refreshed", False, why)
+    return RegistrationNews(DEMO, DESK, registrations, why)
 
 
 def test_only_what_is_new_is_told(tmp_path: Path, written: Written) -> None:

@@ -56,7 +56,7 @@ def test_from_a_trunk_only_public_numbers_of_the_company_lead_in(called: str, le
 
 def test_the_source_decides_which_way_is_asked() -> None:
     def arrival(source: FromDevice | FromTrunk) -> Arrival:
-        return Arrival(LegId(1), ACME, source, CallerId(""), "101", 0)
+        return Arrival(LegId(1), ACME, source, CallerId(""), "101")
 
     assert person_of(route(DIRECTORY, arrival(FromDevice(DeviceId("zoe-desk"))))) == PersonId("anna")
     assert route(DIRECTORY, arrival(FromTrunk(CARRIER))) == Nowhere("unknown_number", 404)

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tandem_sip::endpoint::{
     Command as SipCommand, Dated, EndedBy, Event as SipEvent, FIRST_DIALLED_LEG, Incoming, LegEnd,
-    LegId, Why,
+    LegId,
 };
 
 use super::resolver::literal;
@@ -117,12 +117,8 @@ impl SipThread {
                 }
                 SipEvent::Ended(leg, end) => self.tell_end(leg, at, end),
                 SipEvent::RegistrationChanged { company, device, bindings, why } => {
-                    let refreshed = why == Why::Refreshed;
                     let why = why.as_str();
-                    self.tell(
-                        at,
-                        What::RegistrationChanged { company, device, bindings, refreshed, why },
-                    );
+                    self.tell(at, What::RegistrationChanged { company, device, bindings, why });
                 }
                 SipEvent::WrongPasswords { source, count, account } => {
                     let source = source.to_string();

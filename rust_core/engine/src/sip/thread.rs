@@ -74,7 +74,6 @@ impl SipThread {
             max_legs: options.max_legs,
             max_undecided_age: options.max_undecided_age,
             decision_timeout: options.decision_timeout,
-            decision_default_status: options.decision_default_status,
             min_expires: options.registration_expires.0,
             max_expires: options.registration_expires.1,
             user_agent: options.user_agent.clone(),

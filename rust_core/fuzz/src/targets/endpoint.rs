@@ -237,7 +237,6 @@ fn config() -> Config {
         max_legs: 8,
         max_undecided_age: Duration::from_secs(1),
         decision_timeout: Duration::from_secs(3),
-        decision_default_status: 480,
         min_expires: Duration::from_secs(60),
         max_expires: Duration::from_secs(3600),
         user_agent: "Tandem".to_owned(),

@@ -17,10 +17,8 @@ pub struct Config {
     pub max_legs: usize,
     /// New calls get 503 while the oldest undecided one is older.
     pub max_undecided_age: Duration,
-    /// How long Python may take to decide about a call.
+    /// How long Python may take to decide about a call; after it the caller gets 480.
     pub decision_timeout: Duration,
-    /// What the caller gets when it took longer.
-    pub decision_default_status: u16,
     /// The shortest registration granted (423 below it).
     pub min_expires: Duration,
     /// The longest, and what is granted to who asks for none.

@@ -42,7 +42,7 @@ counters! {
     repeated,
     /// Responses and ACKs that belong to nothing.
     strays,
-    /// Calls that got the default answer.
+    /// Calls that got 480 because nobody decided in time.
     late_decisions,
     /// Legs that were answered.
     answered,

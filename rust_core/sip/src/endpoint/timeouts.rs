@@ -57,8 +57,7 @@ impl Endpoint {
     fn decide_late(&mut self, now: Instant, id: LegId) {
         if self.legs.get(&id).is_some_and(|leg| leg.state == LegState::Undecided) {
             self.counters.late_decisions += 1;
-            let status = self.config.decision_default_status;
-            self.hang_up(now, id, status, "", EndedBy::Deadline);
+            self.hang_up(now, id, 480, "", EndedBy::Deadline);
         }
     }
 

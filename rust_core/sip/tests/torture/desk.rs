@@ -127,7 +127,6 @@ fn endpoint() -> Endpoint {
         max_legs: 10,
         max_undecided_age: Duration::from_secs(1),
         decision_timeout: Duration::from_secs(3),
-        decision_default_status: 480,
         min_expires: Duration::from_secs(60),
         max_expires: Duration::from_secs(3600),
         user_agent: "Tandem".to_owned(),

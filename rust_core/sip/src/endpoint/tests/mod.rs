@@ -239,7 +239,6 @@ pub(super) fn config(address: &str) -> Config {
         max_legs: 100,
         max_undecided_age: Duration::from_millis(500),
         decision_timeout: Duration::from_secs(3),
-        decision_default_status: 480,
         min_expires: Duration::from_secs(60),
         max_expires: Duration::from_secs(3600),
         user_agent: "Tandem".to_owned(),
