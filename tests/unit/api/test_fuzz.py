@@ -53,6 +53,22 @@ value = st.recursive(
 )
 
 
+HEADERS = (
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "last-event-id",
+    "x-company",
+    "x-request-id",
+)
+RIGHT = [b'"1"', b"*", b"1", b"demo", b"application/yaml", b"Bearer x", b"Bearer", b"Basic eDp5", b"\xff\xfe"]
+header = st.sampled_from(RIGHT) | (
+    st.binary(max_size=300) | word.map(lambda w: w.encode()) | st.text("0123456789").map(str.encode)
+).map(lambda value: bytes(b for b in value if (b >= 0x20 and b != 0x7F) or b == 9))
+"""All that HTTP lets through: RFC 9110 §5.5, letters of any alphabet as raw bytes."""
+
+
 def damaged(body: Any) -> st.SearchStrategy[Any]:
     """`body` with one of its values replaced, or an odd one added."""
     if not isinstance(body, dict):
@@ -75,7 +91,10 @@ def test_odd_requests_are_answered(
     path: str, method: str, operation: dict[str, Any], data: st.DataObject
 ) -> None:
     name = operation["operationId"]
-    query, headers = {"wait": "0"} if name == "listenToEvents" else {}, {}
+    query = {"wait": "0"} if name == "listenToEvents" else {}
+    headers = {
+        key: data.draw(header) for key in sorted(data.draw(st.sets(st.sampled_from(HEADERS), max_size=3)))
+    }
     for parameter in operation.get("parameters", []):
         where, key = parameter["in"], parameter["name"]
         if where == "path":
@@ -84,25 +103,35 @@ def test_odd_requests_are_answered(
             )
         elif where == "query" and key != "wait" and data.draw(st.booleans()):
             query[key] = data.draw(word)
-        elif where == "header" and data.draw(st.booleans()):
-            headers[key] = (
-                data.draw(word).encode("ascii", "ignore").decode().translate({10: None, 13: None, 0: None})
-            )
+        assert where != "header" or key in HEADERS
     body = json.dumps(data.draw(damaged(BODIES.get(name))))
 
     async def ask() -> httpx.Response:
         fake = await exchange()
         _, key = await fake.create_key(company=DEMO, name="fuzz", scopes=SCOPES)
         transport = httpx.ASGITransport(app_of(fake), raise_app_exceptions=False)
-        sent = {"Content-Type": "application/json", **headers, "Authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=sent) as client:
-            return await client.request(method, path, params=query, content=body)
+        sent = {"content-type": b"application/json", "authorization": f"Bearer {key}".encode(), **headers}
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            raw = [(name.encode(), value) for name, value in sent.items()]
+            return await client.request(method, path, params=query, content=body, headers=raw)
 
     response = trio.run(ask)
     assert response.status_code < 500, response.text
     if response.status_code >= 400:
         assert response.headers["content-type"] == "application/problem+json"
         assert CODES[response.json()["code"]][0] == response.status_code
+
+
+@given(secret=header, scheme=st.sampled_from([b"Bearer ", b"bearer ", b"", b"Basic ", b"Bearer\xa0"]))
+def test_no_key_but_the_right_one_opens(secret: bytes, scheme: bytes) -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app_of(await exchange()), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get("/api/v1/calls", headers=[(b"authorization", scheme + secret)])
+
+    response = trio.run(ask)
+    assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
+    assert response.headers["www-authenticate"].startswith("Bearer")
 
 
 def _quoted(text: str) -> str:
