@@ -12,7 +12,6 @@ from api.idempotency import IdempotencyKey, once
 from api.problems import Problem
 from api.schemas import CommandGiven, Cursor, Id, IdPath, In, Limit, Out, Page, WhoOut
 from api.security import CallsRead, CallsWrite
-from orchestrator.explain import Names, trace
 from orchestrator.model.calls import Direction
 from orchestrator.model.identifiers import CallId, PersonId
 from orchestrator.statistics.live import CallState
@@ -168,14 +167,8 @@ async def transfer(
 @router.get("/{call}/trace", operation_id="traceCall", response_model=TraceOut)
 async def tell(access: CallsRead, call: IdPath, lang: Literal["en", "ru"] = "en") -> object:
     """Why each device rang or was skipped, in words. For calls that go on and those that are over."""
-    company = access.company
-    records = await access.exchange.entries_of(company, CallId(call))
-    if not records:
-        raise Problem("not_found", "no such call")
-    owners = access.exchange.directory(company).owners
-    people = access.exchange.directory(company).people
-    names = Names(people.get, lambda device: owners[device][1] if device in owners else None)
-    return {"call": call, "language": lang, "sentences": trace(records, names, lang)}
+    sentences = await access.exchange.trace(access.company, CallId(call), lang)
+    return {"call": call, "language": lang, "sentences": sentences}
 
 
 def _given(command: object) -> Response:

@@ -21,15 +21,16 @@ from orchestrator.devices.journal.subscription import Subscription
 from orchestrator.devices.store.answers import Answers
 from orchestrator.devices.store.history import Cursor, Found, History
 from orchestrator.devices.store.keys import Keys
+from orchestrator.explain import Language, Sentence, names_in, trace
 from orchestrator.flows.originate import originate
 from orchestrator.flows.world import World
 from orchestrator.model.access import KeyView, Principal
 from orchestrator.model.calls import Direction
 from orchestrator.model.commands import HangUpCall, OriginateCall, Side, TransferCall
 from orchestrator.model.directory import Company
-from orchestrator.model.errors import NoSuchObject, NotAccepting
+from orchestrator.model.errors import NoSuchCall, NoSuchObject, NotAccepting
 from orchestrator.model.identifiers import CallId, CommandId, CompanyId, PersonId
-from orchestrator.model.journal import CommandAccepted, Entry, Record
+from orchestrator.model.journal import CommandAccepted, Entry
 from orchestrator.model.registrations import Registration, TrunkState
 from orchestrator.numbering.directory import Directory
 from orchestrator.ports import Clock
@@ -226,10 +227,13 @@ class Exchange:
         self.store.state(company)
         return await self.history.record(company, call)
 
-    async def entries_of(self, company: CompanyId, call: CallId) -> list[Record]:
-        """What happened in one call."""
-        self.store.state(company)
-        return await self.history.entries_of(company, call)
+    async def trace(self, company: CompanyId, call: CallId, language: Language) -> Sequence[Sentence]:
+        """Why a call went as it did, in words: one that goes on, or is over. Raises `NoSuchCall`."""
+        directory = self.directory(company)
+        records = await self.history.entries_of(company, call)
+        if not records:
+            raise NoSuchCall(f"no call {call!r}")
+        return trace(records, names_in(directory), language)
 
     async def entries_after(
         self,

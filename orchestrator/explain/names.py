@@ -7,6 +7,7 @@ from attrs import field, frozen
 from orchestrator.model.calls import Who
 from orchestrator.model.directory import Device, DeviceKind, Person
 from orchestrator.model.identifiers import DeviceId, LegId, PersonId
+from orchestrator.numbering.directory import Directory
 
 
 def _nobody(_: PersonId) -> Person | None:
@@ -53,3 +54,9 @@ class Names:
         """ "Anna Ivanova (101), mobile"; "" for a leg nobody introduced."""
         person, device, number = self.legs.get(leg, (None, None, ""))
         return self.of_party(Who(person=person, device=device, number=number), kinds, "")
+
+
+def names_in(directory: Directory) -> Names:
+    """The names that a company's directory knows now."""
+    owners = directory.owners
+    return Names(directory.people.get, lambda device: owners[device][1] if device in owners else None)

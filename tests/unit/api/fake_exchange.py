@@ -19,6 +19,7 @@ from orchestrator.configuration.planning import (
 )
 from orchestrator.configuration.writing import documents_of, export, without_secrets
 from orchestrator.devices.store.history import LOOKED_AT_MAX, Found
+from orchestrator.explain import Language, Sentence, names_in, trace
 from orchestrator.model.access import KeyView, Principal
 from orchestrator.model.errors import (
     InFlight,
@@ -227,8 +228,11 @@ class FakeExchange:
     async def record(self, company: CompanyId, call: CallId) -> CallRecord | None:
         return self.journals[company].kept.get(call)
 
-    async def entries_of(self, company: CompanyId, call: CallId) -> list[Record]:
-        return [r for r in self.journals[company].records if getattr(r.entry, "call", None) == call]
+    async def trace(self, company: CompanyId, call: CallId, language: Language) -> Sequence[Sentence]:
+        records = [r for r in self.journals[company].records if getattr(r.entry, "call", None) == call]
+        if not records:
+            raise NoSuchCall(f"no call {call!r}")
+        return trace(records, names_in(self.directory(company)), language)
 
     async def entries_after(
         self,
