@@ -134,6 +134,7 @@ export function tick(ahead) {
 export function clear() {
   for (const id of ["figures", "calls", "devices", "trunks", "records", "story-lines"]) $(id).replaceChildren();
   for (const id of ["calls-count", "devices-count", "story-call", "story-note", "news"]) $(id).textContent = "";
+  $("trunks-row").hidden = true;
   for (const [id, name] of [["calls-empty", "noCalls"], ["devices-empty", "noDevices"], ["records-empty", "noRecords"]]) {
     $(id).hidden = true;
     $(id).dataset.word = name;

@@ -13,7 +13,8 @@ from api.server import serve_http
 from orchestrator.model import journal as j
 from orchestrator.model.access import SCOPES
 from orchestrator.model.calls import Direction, EndCause, Who
-from orchestrator.model.identifiers import CallId, CompanyId, LegId
+from orchestrator.model.identifiers import CallId, CompanyId, LegId, TrunkId
+from orchestrator.model.registrations import Standing, TrunkState
 from tests.unit.api.conftest import DEMO, app_of, company
 from tests.unit.api.fake_exchange import FakeExchange
 
@@ -198,19 +199,40 @@ async def test_everything_is_in_words_and_fits(site: Site, language: str) -> Non
     await in_browser(site, look, language)
 
 
+async def test_how_a_trunk_stands_changes_by_itself(site: Site) -> None:
+    await a_call(site)
+    key, carrier = await site.key(DEMO), TrunkId("carrier")
+    site.fake.trunks = [TrunkState(DEMO, carrier, Standing.REFUSED, 403, "Forbidden")]
+
+    def look(page: Page) -> None:
+        sign_in(page, key)
+        page.locator("#trunks li", has_text="refused").get_by_text("403 Forbidden").wait_for()
+        site.fake.trunks = [TrunkState(DEMO, carrier, Standing.REGISTERED, 200, "OK")]
+        changed = j.TrunkChanged(carrier, registered=True, status=200, reason="OK")
+        trio.from_thread.run_sync(site.fake.write, DEMO, changed)
+        page.locator("#trunks li", has_text="registered").wait_for()
+        assert page.locator("#trunks small").inner_text() == ""
+
+    await in_browser(site, look)
+
+
 async def test_nothing_is_left_for_whoever_signs_in_next(site: Site) -> None:
     await a_call(site)
     await site.fake.apply(company("other"), by="test")
     full = await site.key(DEMO)
+    site.fake.trunks = [TrunkState(DEMO, TrunkId("carrier"), Standing.REGISTERED, 200, "OK")]
     poor = await site.key(CompanyId("other"), frozenset({"calls.read", "directory.read"}))
 
     def look(page: Page) -> None:
         sign_in(page, full)
         page.locator("#records tr").first.wait_for()
+        page.locator("#trunks li").wait_for()
         page.click("#leave")
         page.wait_for_selector("#key:visible")
         assert page.evaluate("document.activeElement.id") == "key"
-        assert page.locator("#board").evaluate("board => board.querySelectorAll('tbody tr, dt').length") == 0
+        assert (
+            page.locator("#board").evaluate("board => board.querySelectorAll('tbody tr, li, dt').length") == 0
+        )
         sign_in(page, poor)
         page.locator("#records-empty", has_text="may not see").wait_for()
         page.wait_for_selector("#link[data-state=polling]")
