@@ -109,10 +109,17 @@ async def test_the_door_says_why_it_stays_shut(site: Site, language: str) -> Non
         "en": ["not known", "not known", "has expired", "tandem apply", "belongs to no company"],
         "ru": ["ключа нет", "ключа нет", "истёк", "tandem apply", "не принадлежит компании"],
     }
+
+    async def two_companies() -> None:
+        for name in ("demo", "other"):
+            await site.fake.apply(company(name), by="test")
+
     operator, listener = await site.key(None), await site.key(None, frozenset({"calls.read"}))
 
     def look(page: Page) -> None:
         for key, words in zip(["wrong", "ключ", expired, operator, listener], said[language], strict=True):
+            if key == listener:
+                trio.from_thread.run(two_companies)
             sign_in(page, key)
             page.locator("#door-error", has_text=words).wait_for()
             assert page.evaluate("document.activeElement.id") == "key"
