@@ -31,6 +31,13 @@ pub(crate) struct Wish {
     pub(crate) instance: Option<String>,
 }
 
+impl Wish {
+    /// Whether it is for the phone of this contact and instance.
+    pub(crate) fn is_same(&self, contact: &str, instance: &Option<String>) -> bool {
+        is_same(&self.contact, &self.instance, contact, instance)
+    }
+}
+
 /// Of whom, and all about the request that all its contacts share.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
@@ -135,9 +142,7 @@ impl Registrar {
     ) -> Change {
         let key = device_key(account);
         let places = self.places.get(&key).cloned().unwrap_or_default();
-        let same = |place: &Place, wish: &Wish| {
-            is_same(&place.contact, &place.instance, &wish.contact, &wish.instance)
-        };
+        let same = |place: &Place, wish: &Wish| wish.is_same(&place.contact, &place.instance);
         let is_stale = |place: &Place| is_stale(place, asked);
         if wishes.iter().any(|wish| places.iter().any(|place| same(place, wish) && is_stale(place)))
         {

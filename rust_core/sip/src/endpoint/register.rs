@@ -98,7 +98,10 @@ impl Endpoint {
                 format!("{instance} {}", contact.params.value("reg-id").unwrap_or("0"))
             });
             let expires = expires.min(self.config.max_expires);
-            wishes.push(Wish { contact: contact.uri.to_owned(), expires, instance });
+            let wish = Wish { contact: contact.uri.to_owned(), expires, instance };
+            // A phone that is named twice in one request is one phone: the last counts.
+            wishes.retain(|other: &Wish| !other.is_same(&wish.contact, &wish.instance));
+            wishes.push(wish);
         }
         Ok(Wishes::Places(wishes))
     }

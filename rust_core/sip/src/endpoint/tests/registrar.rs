@@ -308,6 +308,19 @@ fn places_are_limited_and_an_instance_has_one() {
     assert_eq!(told(&mut desk), [(Why::Registered, 1); 3]);
 }
 
+#[test]
+fn a_contact_that_is_named_twice_in_one_request_is_one_place() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let here = "Contact: <sip:anna@10.0.0.5:5062>;expires=100\r\nContact: <sip:anna@10.0.0.5:5062>;expires=200\r\n";
+    let ok = phone.register(&mut desk, PHONE, here);
+    assert_eq!(ok.headers.text(&HeaderName::Contact), Some("<sip:anna@10.0.0.5:5062>;expires=200"));
+    assert_eq!(told(&mut desk), [(Why::Registered, 1)]);
+    let phone_of = |port: u16| format!("<sip:anna@10.0.0.5:{port}>;+sip.instance=\"<urn:uuid:1>\"");
+    let both = format!("Contact: {}, {}\r\n", phone_of(5071), phone_of(5072));
+    phone.register(&mut desk, PHONE, &both);
+    assert_eq!(told(&mut desk), [(Why::Registered, 2)], "and the one before");
+}
+
 fn dial(desk: &mut Desk, binding: u64) {
     let caller = CallerId { number: "102".into(), name: String::new() };
     let (leg, target) = (LegId(FIRST_DIALLED_LEG), Target::Binding(binding));
