@@ -42,13 +42,10 @@ impl Endpoint {
                 }
             }
             // An unknown user must not see whether a dialog of this name was ever there.
-            Method::Bye | Method::Update | Method::Info | Method::Prack => {
+            Method::Bye | Method::Update | Method::Info => {
                 self.refuse(reply, &request, 481, "", &[]);
             }
-            _ => {
-                let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
-                self.refuse(reply, &request, status, "", &[allow()]);
-            }
+            _ => self.refuse(reply, &request, 501, "", &[allow()]),
         }
     }
 

@@ -56,7 +56,6 @@ header_names! {
     Supported = "Supported" / "k",
     Unsupported = "Unsupported",
     Require = "Require",
-    ProxyRequire = "Proxy-Require",
     Accept = "Accept",
     UserAgent = "User-Agent",
     Server = "Server",
@@ -71,8 +70,6 @@ header_names! {
     PAssertedIdentity = "P-Asserted-Identity",
     Subject = "Subject" / "s",
     Date = "Date",
-    Event = "Event" / "o",
-    ReferTo = "Refer-To" / "r",
 }
 
 impl HeaderName {
@@ -88,7 +85,6 @@ impl HeaderName {
                 | Self::Allow
                 | Self::Supported
                 | Self::Require
-                | Self::ProxyRequire
                 | Self::PAssertedIdentity
         )
     }

@@ -17,13 +17,7 @@ pub enum Method {
     Options,
     Register,
     Update,
-    Prack,
     Info,
-    Refer,
-    Subscribe,
-    Notify,
-    Message,
-    Publish,
     /// Any other; methods compare with regard to case (RFC 3261 §7.1).
     Other(String),
 }
@@ -46,7 +40,7 @@ impl Method {
     }
 }
 
-const NAMED: [(Method, &str); 14] = [
+const NAMED: [(Method, &str); 8] = [
     (Method::Invite, "INVITE"),
     (Method::Ack, "ACK"),
     (Method::Bye, "BYE"),
@@ -54,13 +48,7 @@ const NAMED: [(Method, &str); 14] = [
     (Method::Options, "OPTIONS"),
     (Method::Register, "REGISTER"),
     (Method::Update, "UPDATE"),
-    (Method::Prack, "PRACK"),
     (Method::Info, "INFO"),
-    (Method::Refer, "REFER"),
-    (Method::Subscribe, "SUBSCRIBE"),
-    (Method::Notify, "NOTIFY"),
-    (Method::Message, "MESSAGE"),
-    (Method::Publish, "PUBLISH"),
 ];
 
 /// Sequence number and method (RFC 3261 §20.16).

@@ -215,7 +215,7 @@ fn s3_1_1_11_a_multipart_body() {
     let mut raw = message("MESSAGE sip:kumiko@example.org SIP/2.0", &fields, "");
     raw.extend_from_slice(&body);
     assert_eq!(request(&raw).body, body);
-    assert_eq!(statuses(&raw), [405]);
+    assert_eq!(statuses(&raw), [501]);
 }
 
 #[test]

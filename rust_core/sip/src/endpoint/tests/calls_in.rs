@@ -251,14 +251,12 @@ fn a_request_that_arrives_by_two_ways_is_merged() {
 #[test]
 fn methods_that_we_lack_are_named_and_options_tells_what_we_have() {
     let mut desk = Desk::new();
-    for (method, status) in
-        [("SUBSCRIBE", 405), ("MESSAGE", 405), ("REFER", 405), ("PUBLISH", 405), ("FOO", 501)]
-    {
+    for method in ["SUBSCRIBE", "PRACK", "FOO"] {
         let response = desk.ask(PHONE, desk_request(method));
-        assert_eq!(response.status, status, "{method}");
+        assert_eq!(response.status, 501, "{method}");
         assert!(response.headers.has_token(&HeaderName::Allow, "INVITE"));
     }
-    for method in ["BYE", "UPDATE", "INFO", "PRACK"] {
+    for method in ["BYE", "UPDATE", "INFO"] {
         assert_eq!(desk.ask(PHONE, desk_request(method)).status, 481);
     }
     let options = desk.ask(PHONE, desk_request("OPTIONS"));
