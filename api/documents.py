@@ -11,6 +11,7 @@ import trio
 import yaml
 
 from api.problems import Problem
+from orchestrator.configuration.loader import Loader
 
 
 async def read_document(body: bytes, media_type: str) -> object:
@@ -32,22 +33,12 @@ def _read_json(body: bytes) -> object:
         raise Problem("bad_request", f"this is not JSON: {error}") from error
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML without implicit dates."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-    for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def _read_yaml(body: bytes) -> object:
     try:
-        for event in yaml.parse(body, _Loader):
+        for event in yaml.parse(body, Loader):
             if isinstance(event, yaml.AliasEvent):
                 raise yaml.YAMLError(f"aliases are not accepted: *{event.anchor}")
-        return yaml.load(body, _Loader)
+        return yaml.load(body, Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Problem("bad_request", f"this is not YAML: {error}"[:1_000]) from error
 

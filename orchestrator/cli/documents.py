@@ -4,13 +4,14 @@ from pathlib import Path
 
 import yaml
 
+from orchestrator.configuration.loader import Loader
 from orchestrator.model.errors import ConfigError, Problem
 
 
 def read_document(path: Path) -> object:
     """A company document. Raises `ConfigError` naming file and line."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)
     except OSError as error:
         raise ConfigError([Problem(str(path), error.strerror or str(error))]) from error
     except UnicodeDecodeError as error:

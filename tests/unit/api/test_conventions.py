@@ -351,6 +351,7 @@ async def test_a_company_is_applied_wholly_or_not_at_all(
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
+        (b"company: demo\ncompany: demo", "application/yaml"),
         (b"a: &x [1]\nb: *x", "application/yaml"),
         (b"[" * 100_000, "application/yaml"),
         (b"!!python/object/apply:os.system [x]", "application/yaml"),
