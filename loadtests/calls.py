@@ -235,7 +235,7 @@ RUST_THREADS = frozenset({"sip", "resolver", "media-writer"})
 def _company() -> dict[str, object]:
     devices = [
         {"id": "anna-off", "kind": "desk", "password": "not-here"},
-        {"id": "anna-desk", "kind": "desk", "password": "secret"},
+        {"id": "anna-desk", "kind": "desk", "password": "desk-secret"},
     ]
     return {
         "company": COMPANY,
@@ -277,7 +277,7 @@ def _register(user: str, port: int) -> None:
             if found is None:
                 raise SystemExit(f"calls: cannot register: {answer.splitlines()[0]}")
             realm, nonce = found.groups()
-            ha1 = md5(f"{user}:{realm}:secret".encode()).hexdigest()
+            ha1 = md5(f"{user}:{realm}:desk-secret".encode()).hexdigest()
             ha2 = md5(f"REGISTER:{uri}".encode()).hexdigest()
             response = md5(f"{ha1}:{nonce}:00000001:load:auth:{ha2}".encode()).hexdigest()
             credentials = (

@@ -76,7 +76,9 @@ def read_company(fields: Fields) -> Company:
         outside.finish()
     terminal = fields.parse("terminal", lambda value, path: _destination(value, path, fields.problems))
     if not isinstance(terminal, Announcement) or terminal.then is not None:
-        fields.wrong("terminal", "must be an announcement without `then`: {announcement: NAME}")
+        what = "must be an announcement without `then`" if fields.has("terminal") else "missing"
+        hint = "it is what a caller hears who reaches nobody, such as {announcement: unavailable}"
+        fields.wrong("terminal", f"{what}; {hint}")
         terminal = Announcement(PromptName(""))
     return Company(
         id=CompanyId(fields.text("company", like=ID)),
@@ -105,7 +107,7 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
     realm = fields.optional_text("realm")
     kept = secrets.trunks.get(id) if username else None
     sha256 = kept is None or kept[2].sha256 is not None or fields.has("password")
-    secret = _secret(fields, username or "", realm or "", kept, sha256=sha256)
+    secret = _secret(fields, username or "", realm or "", kept, sha256=sha256, own=False)
     if register and not (username and realm and secret):
         fields.wrong("register", "needs username, realm and password")
     if secret and not (username and realm):
@@ -192,7 +194,7 @@ def _device(fields: Fields, realm: str, secrets: Secrets) -> Device:
     else:
         username = fields.text("username", id or "?", like=USERNAME)
         sha256 = fields.flag("sha256")
-        secret = _secret(fields, username, realm, secrets.devices.get(id), sha256=sha256)
+        secret = _secret(fields, username, realm, secrets.devices.get(id), sha256=sha256, own=True)
         if secret is None:
             fields.wrong("password", "missing (or a number, for a device outside)")
             secret = Secret("")
@@ -203,15 +205,21 @@ def _device(fields: Fields, realm: str, secrets: Secrets) -> Device:
 
 
 def _secret(
-    fields: Fields, username: str, realm: str, kept: tuple[str, str, Secret] | None, *, sha256: bool
+    fields: Fields,
+    username: str,
+    realm: str,
+    kept: tuple[str, str, Secret] | None,
+    *,
+    sha256: bool,
+    own: bool,
 ) -> Secret | None:
     """The secret given as password or as HA1, else the kept one; None where there is neither."""
     password = fields.optional_text("password")
     ha1_md5 = fields.optional_text("ha1_md5", like=MD5)
     ha1_sha256 = fields.optional_text("ha1_sha256", like=SHA256)
     if password is not None:
-        if not password:
-            fields.wrong("password", "is empty")
+        if wrong := _weakness(password, own=own):
+            fields.wrong("password", wrong)
         if ha1_md5 or ha1_sha256:
             fields.wrong("password", "give either password or ha1_md5, not both")
         return secret_of(username, realm, password, sha256=sha256)
@@ -229,6 +237,15 @@ def _secret(
     if sha256 and kept[2].sha256 is None:
         fields.wrong("sha256", "needs the password")
     return Secret(kept[2].md5, kept[2].sha256 if sha256 else None)
+
+
+def _weakness(password: str, *, own: bool) -> str | None:
+    """What is wrong with a password; one that is not our own choice, but a carrier's, may be weak."""
+    if not any(character.isalnum() for character in password):
+        return f"is a placeholder: {password!r}" if password else "is empty"
+    if own and (len(password) < _PASSWORD_MIN or len(set(password)) < _DIFFERENT_MIN):
+        return f"must have {_PASSWORD_MIN} characters or more, {_DIFFERENT_MIN} of them different"
+    return None
 
 
 def _destination(value: object, path: str, problems: Problems, depth: int = 0) -> Destination | None:
@@ -253,6 +270,9 @@ def _destination(value: object, path: str, problems: Problems, depth: int = 0) -
 
 
 _THEN_DEPTH_MAX = 5
+_PASSWORD_MIN = 8
+_DIFFERENT_MIN = 4
+"""Phones are tried from all over the internet, and short passwords are found within hours."""
 
 _PREFIX_MIN = {4: 8, 6: 16}
 """Bits of the widest network by IP version."""

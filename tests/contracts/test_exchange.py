@@ -38,13 +38,13 @@ DOCUMENT: dict[str, Any] = {
             "id": "anna",
             "name": "Анна",
             "extension": "101",
-            "devices": [{"id": "anna-desk", "kind": "desk", "password": "a"}],
+            "devices": [{"id": "anna-desk", "kind": "desk", "password": "secret-of-anna"}],
         },
         {
             "id": "boris",
             "name": "Boris",
             "extension": "102",
-            "devices": [{"id": "boris-desk", "kind": "desk", "password": "b", "sha256": True}],
+            "devices": [{"id": "boris-desk", "kind": "desk", "password": "secret-of-boris", "sha256": True}],
         },
     ],
 }
@@ -295,9 +295,9 @@ async def test_what_is_wrong_with_the_host_is_one_error_and_leaves_nothing_runni
 
 
 async def two_phones(phones: Phones, exchange: Exchange) -> tuple[Phone, Phone]:
-    anna = phone(phones, exchange, "anna-desk", "a")
+    anna = phone(phones, exchange, "anna-desk", "secret-of-anna")
     await anna.registered()
-    boris = phone(phones, exchange, "boris-desk", "b")
+    boris = phone(phones, exchange, "boris-desk", "secret-of-boris")
     await boris.registered()
     await until(lambda: len(exchange.registrations(DEMO)) == 2)
     return anna, boris

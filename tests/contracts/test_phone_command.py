@@ -26,7 +26,16 @@ class Company:
     @asynccontextmanager
     async def phone(self, verb: str, *words: str | Path) -> AsyncIterator[Program]:
         server = f"127.0.0.1:{port_of(self.exchange)}"
-        account = ("--user", "anna-desk", "--password", "a", "--server", server, "--domain", "demo.example")
+        account = (
+            "--user",
+            "anna-desk",
+            "--password",
+            "secret-of-anna",
+            "--server",
+            server,
+            "--domain",
+            "demo.example",
+        )
         with trio.fail_after(20):
             async with running([TANDEM, "phone", verb, *words, *account]) as program:
                 yield program
@@ -56,7 +65,9 @@ async def test_what_answers_without_ringing_is_heard(tmp_path: Path) -> None:
 
 async def test_nobody_waits_longer_than_told(tmp_path: Path) -> None:
     async with company(tmp_path) as it, open_phones() as phones:
-        account = PhoneAccount("boris-desk", "demo.example", port=port_of(it.exchange), password="b")
+        account = PhoneAccount(
+            "boris-desk", "demo.example", port=port_of(it.exchange), password="secret-of-boris"
+        )
         boris = phones.add(account)
         await it.online(1)
         async with it.phone("call", "102", "--for", "1.5") as program:

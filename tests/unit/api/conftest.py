@@ -40,7 +40,7 @@ def company(id: str, extension: str = "101") -> dict[str, Any]:
                 "extension": extension,
                 "site": "moscow",
                 "devices": [
-                    {"id": f"{id}-desk", "kind": "desk", "password": "geheim"},
+                    {"id": f"{id}-desk", "kind": "desk", "password": "geheim-genug"},
                     {"id": f"{id}-mobile", "kind": "mobile", "number": "+79161234567"},
                 ],
                 "next": {"no_answer": {"person": "boris"}},

@@ -34,7 +34,7 @@ people:
     extension: "101"
     site: moscow
     devices:
-      - {id: anna-desk, kind: desk, password: secret, sha256: true}
+      - {id: anna-desk, kind: desk, password: secret-of-anna, sha256: true}
       - {id: anna-mobile, kind: mobile, number: "+79161234567", delay_s: 5}
     next: {offline: {person: boris}, busy: {announcement: busy, then: {outside: "+79160000000"}}}
   - {id: boris, name: Boris, extension: 102}
@@ -69,7 +69,7 @@ def problems_of(document: object, now: Configuration | None = None) -> list[str]
 def test_a_password_becomes_a_hash_of_user_domain_and_password() -> None:
     device = demo().people[PersonId("anna")].devices[0]
     assert isinstance(device, SipDevice)
-    secret = secret_of("anna-desk", "demo.example", "secret", sha256=True)
+    secret = secret_of("anna-desk", "demo.example", "secret-of-anna", sha256=True)
     assert (device.ha1_md5, device.ha1_sha256) == (secret.md5, secret.sha256)
     assert secret.md5 not in repr(device)
     assert "secret" not in str(export(demo(), secrets=True))
@@ -117,11 +117,11 @@ def test_an_export_with_secrets_makes_the_same_company_elsewhere() -> None:
         ),
         ("d['people'][1]['name'] = 'a\\r\\nb'", "people[1].name: has control characters"),
         (
-            "d['people'][1]['devices'] = [{'id': 'anna-desk', 'kind': 'desk', 'password': 'x', 'username': 'q'}]",
+            "d['people'][1]['devices'] = [{'id': 'anna-desk', 'kind': 'desk', 'password':'mustard1', 'username': 'q'}]",
             "people[1].devices[0].id: 'anna-desk' is taken by anna",
         ),
         (
-            "d['people'][1]['devices'] = [{'id': 'z', 'kind': 'desk', 'password': 'x', 'username': 'anna-desk'}]",
+            "d['people'][1]['devices'] = [{'id': 'z', 'kind': 'desk', 'password':'mustard1', 'username': 'anna-desk'}]",
             "people[1].devices[0].username: is taken by device anna-desk",
         ),
         (
@@ -192,11 +192,13 @@ def test_an_export_with_secrets_makes_the_same_company_elsewhere() -> None:
         ("d['domain'] = 'taken.example'", "domain: is the domain of company other"),
         (
             "d['terminal'] = {'person': 'anna'}",
-            "terminal: must be an announcement without `then`: {announcement: NAME}",
+            "terminal: must be an announcement without `then`; it is what a caller hears who reaches nobody, "
+            "such as {announcement: unavailable}",
         ),
         (
             "d['terminal'] = {'announcement': 'x', 'then': {'person': 'anna'}}",
-            "terminal: must be an announcement without `then`: {announcement: NAME}",
+            "terminal: must be an announcement without `then`; it is what a caller hears who reaches nobody, "
+            "such as {announcement: unavailable}",
         ),
         ("d['people'] = 'anna'", "people: must be a list, not text"),
         ("d['people'][0] = None", "people[0]: must be a mapping, not nothing"),
@@ -248,7 +250,7 @@ def test_changes_are_told_in_lines_without_secrets() -> None:
     document = deepcopy(COMPANY)
     anna = document["people"][0]
     anna["extension"] = "111"
-    anna["devices"][0]["password"] = "other"
+    anna["devices"][0]["password"] = "another secret"
     anna["devices"].reverse()
     anna["next"]["offline"] = {"announcement": "busy"}
     document["people"][1]["do_not_disturb"] = True

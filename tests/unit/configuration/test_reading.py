@@ -2,9 +2,12 @@ import pytest
 
 from orchestrator.configuration.digest import Secret, secret_of
 from orchestrator.configuration.fields import Fields, Problems
-from orchestrator.configuration.reading import Secrets, read_number, read_person, read_trunk
+from orchestrator.configuration.reading import Secrets, read_company, read_number, read_person, read_trunk
 from orchestrator.model.directory import Announcement, OutsideDevice, SipDevice, ToPerson
+from orchestrator.model.errors import Problem
 from orchestrator.model.identifiers import DeviceId
+
+SHORT = "must have 8 characters or more, 4 of them different"
 
 
 def test_a_device_with_a_number_is_outside_and_one_without_registers() -> None:
@@ -41,6 +44,48 @@ def test_a_kept_secret_serves_until_username_or_realm_change() -> None:
     assert read("other", ha1_md5=kept.md5)[1] == [
         "was made for another username or domain: give the password anew"
     ]
+
+
+@pytest.mark.parametrize(
+    ("password", "device", "trunk"),
+    [
+        ("correct horse", None, None),
+        ("пароль-Анны", None, None),
+        ("", "is empty", "is empty"),
+        ("…", "is a placeholder: '…'", "is a placeholder: '…'"),
+        ("********", "is a placeholder: '********'", "is a placeholder: '********'"),
+        ("1234567", SHORT, None),
+        ("aaaaaaaabc", SHORT, None),
+        (12345678, None, None),
+    ],
+)
+def test_a_placeholder_is_no_password_and_a_phone_needs_a_good_one(
+    password: object, device: str | None, trunk: str | None
+) -> None:
+    problems = Problems()
+    devices = [{"id": "d", "kind": "desk", "password": password}]
+    body = {"id": "anna", "name": "Anna", "extension": 101, "devices": devices}
+    read_person(Fields(body, "people[0]", problems), "realm", Secrets())
+    told = [] if device is None else [Problem("people[0].devices[0].password", device)]
+    assert problems.found == told
+    problems = Problems()
+    body = {"id": "t", "host": "192.0.2.1", "caller_number": "+74951234500", "username": "u", "realm": "r"}
+    read_trunk(Fields({**body, "password": password}, "trunks[0]", problems), Secrets())
+    assert problems.found == ([] if trunk is None else [Problem("trunks[0].password", trunk)])
+
+
+def test_the_terminal_is_explained_where_it_is_missing_or_leads_on() -> None:
+    def read(**more: object) -> list[Problem]:
+        problems = Problems()
+        body = {"company": "demo", "name": "Demo", "domain": "demo.example", **more}
+        read_company(Fields(body, "", problems))
+        return problems.found
+
+    hint = "it is what a caller hears who reaches nobody, such as {announcement: unavailable}"
+    assert read() == [Problem("terminal", f"missing; {hint}")]
+    leads_on = {"announcement": "busy", "then": {"person": "anna"}}
+    assert read(terminal=leads_on) == [Problem("terminal", f"must be an announcement without `then`; {hint}")]
+    assert read(terminal={"announcement": "unavailable"}) == []
 
 
 def test_announcements_follow_each_other_so_far_and_no_further() -> None:
