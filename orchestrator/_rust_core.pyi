@@ -268,7 +268,7 @@ class LegEnded:
 
 @final
 class KeyPressed:
-    """A key of the telephone keypad was pressed and let go (RFC 4733)."""
+    """A key of the telephone keypad was pressed and let go (RFC 4733), or came by INFO; who hears the leg gets it."""
 
     @property
     def leg(self) -> int: ...

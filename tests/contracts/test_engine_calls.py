@@ -8,7 +8,8 @@ import trio
 
 from orchestrator import _rust_core as core
 from tests.contracts.desk import Desk, call, connect, lasting, line, open_pair, register
-from tests.contracts.raw_sip import RawPeer, header
+from tests.contracts.raw_sip import RawPeer, header, status_of, tag_of
+from tests.contracts.test_engine_python_stopped import carrier
 from tests.peers.sound import heard_s
 
 
@@ -61,6 +62,33 @@ async def test_keys_reach_the_exchange_and_the_far_end_in_order() -> None:
         for key in "15*#D":
             assert (await exchange.event(core.KeyPressed, leg=made.incoming.leg)).key == key
             assert (await phone.event(core.KeyPressed, leg=made.callee.leg)).key == key
+
+
+async def test_a_key_pressed_by_info_reaches_a_far_end_without_events() -> None:
+    async with open_pair() as (exchange, phone):
+        boris = (await register(exchange, phone, line(exchange, "boris")))[0]
+        peer = RawPeer(exchange.port)
+        exchange.engine.set_trunks([carrier(peer)])
+        invite = peer.request("INVITE", "102", call_id="keys", body=peer.offer(9))
+        assert status_of(peer.ask(invite, provisional=True)) == 100
+        incoming = await exchange.event(core.IncomingCall)
+        dialled = exchange.leg()
+        exchange.engine.dial_binding(dialled, boris.id, caller_number="101", offer_of=incoming.leg)
+        callee = await phone.event(core.IncomingCall)
+        phone.engine.answer(callee.leg)
+        await exchange.event(core.LegAnswered, leg=dialled)
+        exchange.engine.answer(incoming.leg, like=dialled)
+        exchange.engine.hears(dialled, [incoming.leg])
+        tag = tag_of(peer.receive())
+        peer.send(peer.request("ACK", "102", call_id="keys", tag=tag))
+        await exchange.event(core.LegAnswered, leg=incoming.leg)
+        body = "Signal=5\r\nDuration=100\r\n"
+        kind = "Content-Type: application/dtmf-relay\r\n"
+        info = peer.request("INFO", "102", cseq=2, headers=kind, body=body, call_id="keys", tag=tag)
+        assert status_of(peer.ask(info.replace("Content-Type: application/sdp\r\n", ""))) == 200
+        assert (await exchange.event(core.KeyPressed, leg=incoming.leg)).key == "5"
+        assert (await phone.event(core.KeyPressed, leg=callee.leg)).key == "5"
+        peer.close()
 
 
 async def test_a_prompt_is_played_once_and_reports_its_end(tmp_path: Path) -> None:

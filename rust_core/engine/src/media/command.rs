@@ -51,6 +51,7 @@ pub(super) enum Command {
     Agreed { leg: u64, params: Box<MediaParams> },
     Hears { leg: u64, source: Source },
     SendKeys { leg: u64, digits: Vec<Digit>, press: Duration },
+    PassKey { leg: u64, digit: Digit },
     Record { leg: u64, path: PathBuf, max: Duration },
     StopRecording { leg: u64 },
     Close { leg: u64 },

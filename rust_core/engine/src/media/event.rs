@@ -28,6 +28,11 @@ pub enum MediaEventKind {
         /// One of "0123456789*#ABCD".
         key: char,
     },
+    /// A key that came by signalling is for this leg, whose far end takes no telephone events.
+    KeyUntaken {
+        /// One of "0123456789*#ABCD".
+        key: char,
+    },
     /// A prompt that is not looped was played to its end.
     PlaybackEnded {
         /// Its name.

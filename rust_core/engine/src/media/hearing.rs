@@ -124,6 +124,21 @@ impl Shard {
         self.speak(slot);
     }
 
+    /// Passes a key that came by signalling on to those who hear the leg.
+    pub(super) fn pass_key(&mut self, slot: u32, digit: Digit) {
+        let Some(cold) = &self.cold[slot as usize] else { return };
+        let listeners: Vec<u32> = cold.listeners.iter().map(|&(listener, _)| listener).collect();
+        for listener in listeners {
+            let Some(cold) = &self.cold[listener as usize] else { continue };
+            match &cold.agreed {
+                Some(agreed) if agreed.params.events.is_empty() => {
+                    self.tell(cold.leg, MediaEventKind::KeyUntaken { key: digit.as_char() });
+                }
+                _ => self.send_keys(listener, &[digit], PASSED_PRESS),
+            }
+        }
+    }
+
     pub(super) fn record(&mut self, slot: u32, path: PathBuf, max: Duration) {
         let Some(cold) = self.cold[slot as usize].as_mut() else { return };
         cold.tap = Some(self.writer.start(cold.leg, path, max, self.at));
@@ -211,6 +226,9 @@ impl Shard {
         }
     }
 }
+
+/// How long a key is pressed that came without a length: well above the 40 ms of ITU-T Q.24.
+const PASSED_PRESS: Duration = Duration::from_millis(160);
 
 /// Legs that can hear one other.
 const MAX_LISTENERS: usize = 32;

@@ -303,6 +303,11 @@ impl Shard {
                     self.send_keys(slot, &digits, press);
                 }
             }
+            Command::PassKey { leg, digit } => {
+                if let Some(slot) = slot(leg) {
+                    self.pass_key(slot, digit);
+                }
+            }
             Command::Record { leg, path, max } => {
                 if let Some(slot) = slot(leg) {
                     self.record(slot, path, max);

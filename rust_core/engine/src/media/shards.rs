@@ -128,6 +128,14 @@ impl MediaShards {
         self.post(leg, Command::SendKeys { leg: leg.leg, digits, press });
     }
 
+    /// The far end has pressed a key that came by signalling: it goes to those who hear the leg. `KeyUntaken` tells of
+    /// each who takes no telephone events.
+    pub fn pass_key(&self, leg: MediaLeg, key: char) {
+        if let Some(digit) = Digit::from_char(key) {
+            self.post(leg, Command::PassKey { leg: leg.leg, digit });
+        }
+    }
+
     /// Writes what comes from the far end to a WAV file for at most `max`. A recording under way ends.
     pub fn record(&self, leg: MediaLeg, path: PathBuf, max: Duration) {
         self.post(leg, Command::Record { leg: leg.leg, path, max });

@@ -88,6 +88,12 @@ impl Joints {
         }
     }
 
+    pub(super) fn pass_key(&self, leg: LegId, key: char) {
+        if let Some(media) = self.media_of(leg) {
+            self.media.pass_key(media, key);
+        }
+    }
+
     pub(super) fn record(&self, leg: LegId, path: String, max: Duration) {
         if let Some(media) = self.media_of(leg) {
             self.media.record(media, path.into(), max);

@@ -113,6 +113,7 @@ impl SipThread {
                     self.joints.agreed(leg, &agreed, source)
                 }
                 SipEvent::KeyPressed(leg, key) => {
+                    self.joints.pass_key(leg, key);
                     self.tell(at, What::KeyPressed { leg: leg.0, key })
                 }
                 SipEvent::Ended(leg, end) => self.tell_end(leg, at, end),
@@ -138,6 +139,10 @@ impl SipThread {
     pub(super) fn on_media(&mut self, now: Instant, MediaEvent { leg, at, kind }: MediaEvent) {
         match kind {
             MediaEventKind::KeyPressed { key } => self.tell(at, What::KeyPressed { leg, key }),
+            MediaEventKind::KeyUntaken { key } => {
+                let press = SipCommand::PressKey { leg: LegId(leg), key };
+                self.endpoint.handle_command(now, press);
+            }
             MediaEventKind::PlaybackEnded { prompt, played_ms } => {
                 self.tell(at, What::PlaybackEnded { leg, prompt, played_ms });
             }

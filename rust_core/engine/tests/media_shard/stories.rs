@@ -360,6 +360,27 @@ fn keys_and_sound_of_one_leg_arrive_at_another_and_in_its_recording() {
 }
 
 #[test]
+fn a_key_that_came_by_signalling_goes_on_to_who_listens() {
+    let world = World::new(1300, Duration::from_secs(60));
+    let (one, other) = (world.line(8), world.line(8));
+    world.join(&one, &other);
+    world.shards.pass_key(one.leg, '7');
+    let heard = hear(&other.rtp);
+    let key = RtpPacket::parse(&heard).unwrap();
+    assert_eq!((key.payload_type, key.payload[0]), (9, 7));
+    let mut deaf = world.silent_line(8);
+    deaf.params.events.clear();
+    world.shards.agreed(deaf.leg, deaf.params.clone());
+    world.join(&one, &deaf);
+    world.shards.pass_key(one.leg, '#');
+    let told = world.next_event();
+    assert_eq!(told.leg, deaf.leg.leg);
+    assert!(matches!(told.kind, MediaEventKind::KeyUntaken { key: '#' }), "{told:?}");
+    world.shards.pass_key(one.leg, 'x');
+    world.settle();
+}
+
+#[test]
 fn a_recording_that_cannot_be_written_says_why() {
     let world = World::new(700, Duration::from_secs(60));
     let line = world.line(8);

@@ -165,6 +165,13 @@ pub enum Command {
         /// Who wants it.
         by: super::event::EndedBy,
     },
+    /// INFO with a key, for a far end that takes no telephone events.
+    PressKey {
+        /// The leg.
+        leg: LegId,
+        /// One of "0123456789*#ABCD".
+        key: char,
+    },
     /// Replaces the accounts. Cheap: the table is built by whoever commands it.
     SetAccounts(Arc<Accounts>),
     /// Replaces the trunks.

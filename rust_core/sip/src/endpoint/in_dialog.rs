@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::incoming::{reason_text, sdp_body};
 use super::requests::{allow, reason_phrase, to_tag, unsupported};
-use super::{EndedBy, Endpoint, Event, Flow, LegId};
+use super::{EndedBy, Endpoint, Flow, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState, Refresh};
 use crate::offer_answer::{Codec, Direction, SessionDescription, accept_answer, answer, offer};
@@ -64,7 +64,7 @@ impl Endpoint {
         }
     }
 
-    fn respond_plainly(
+    pub(super) fn respond_plainly(
         &mut self,
         now: Instant,
         server: u64,
@@ -185,49 +185,4 @@ impl Endpoint {
             self.tell_media(now, id, new);
         }
     }
-
-    /// Keys as INFO, in both forms that phones use.
-    fn on_info(&mut self, now: Instant, id: LegId, server: u64, request: &Request) {
-        let kind = request
-            .headers
-            .text(&HeaderName::ContentType)
-            .unwrap_or("")
-            .trim()
-            .to_ascii_lowercase();
-        let body = String::from_utf8_lossy(&request.body).into_owned();
-        let key = match kind.as_str() {
-            "application/dtmf-relay" => body
-                .lines()
-                .filter_map(|line| line.split_once('='))
-                .find(|(name, _)| name.trim().eq_ignore_ascii_case("signal"))
-                .and_then(|(_, value)| parse_key(value)),
-            "application/dtmf" => parse_key(&body),
-            _ => {
-                return self.respond_plainly(
-                    now,
-                    server,
-                    request,
-                    415,
-                    &[(HeaderName::Accept, "application/dtmf-relay".into())],
-                );
-            }
-        };
-        match key {
-            Some(key) => {
-                self.respond_plainly(now, server, request, 200, &[]);
-                self.tell(now, Event::KeyPressed(id, key));
-            }
-            None => self.respond_plainly(now, server, request, 400, &[]),
-        }
-    }
-}
-
-fn parse_key(text: &str) -> Option<char> {
-    let text = text.trim();
-    let key = match text {
-        "10" => '*',
-        "11" => '#',
-        _ => text.chars().next().filter(|_| text.chars().count() == 1)?.to_ascii_uppercase(),
-    };
-    "0123456789*#ABCD".contains(key).then_some(key)
 }

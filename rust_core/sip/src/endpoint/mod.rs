@@ -16,6 +16,7 @@ mod in_dialog;
 mod incoming;
 mod invite_client;
 mod invite_server;
+mod keys;
 mod legs;
 mod load;
 mod probe;
@@ -199,6 +200,7 @@ impl Endpoint {
             Command::HangUp { leg, status, reason, by } => {
                 self.hang_up(now, leg, status, &reason, by)
             }
+            Command::PressKey { leg, key } => self.press_key(now, leg, key),
             Command::SetAccounts(accounts) => self.set_accounts(now, accounts),
             Command::SetTrunks(trunks) => self.set_trunks(now, trunks),
             Command::ResolvedTrunk { host, port, address } => {

@@ -132,6 +132,23 @@ fn keys_come_as_info_in_both_forms() {
 }
 
 #[test]
+fn a_key_of_ours_goes_as_info_while_the_call_lasts() {
+    let mut desk = Desk::new();
+    let (leg, _) = desk.called();
+    desk.command(Command::PressKey { leg, key: '5' });
+    assert_eq!(desk.sent(), [], "nobody talks yet");
+    let (leg, caller) = desk.talking();
+    desk.command(Command::PressKey { leg, key: '#' });
+    let info = desk.one_request();
+    assert_eq!(info.method, Method::Info);
+    assert_eq!(info.headers.text(&HeaderName::ContentType), Some("application/dtmf-relay"));
+    assert_eq!(&info.body[..], b"Signal=#\r\nDuration=160\r\n");
+    desk.hear(CARRIER, info.response(415, "No", None).to_bytes());
+    assert_eq!(desk.events(), [], "the call goes on");
+    drop(caller);
+}
+
+#[test]
 fn our_bye_follows_the_route_of_the_call() {
     let mut desk = Desk::new();
     let caller = desk.next_caller();

@@ -1,0 +1,76 @@
+//! Keys of the keypad as INFO: phones that do not know RFC 4733 send and take them so.
+
+use std::time::Instant;
+
+use super::{Endpoint, Event, LegId};
+use crate::dialog;
+use crate::leg::LegState;
+use crate::transaction::Owner;
+use crate::wire::{HeaderName, Method, Request};
+
+impl Endpoint {
+    /// Sends one key of "0123456789*#ABCD". Nobody waits for what comes of it.
+    pub(super) fn press_key(&mut self, now: Instant, id: LegId, key: char) {
+        let user_agent = self.config.user_agent.clone();
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.state == LegState::Confirmed)
+        else {
+            return;
+        };
+        let mut info = dialog::request(leg, Method::Info);
+        info.headers.push(HeaderName::UserAgent, user_agent);
+        info.headers.push(HeaderName::ContentType, RELAY);
+        info.body = format!("Signal={key}\r\nDuration={PRESS_MS}\r\n").into();
+        let flow = leg.next_hop();
+        self.open_client(now, flow, info, Owner::Nobody);
+    }
+
+    /// Keys as INFO, in both forms that phones use.
+    pub(super) fn on_info(&mut self, now: Instant, id: LegId, server: u64, request: &Request) {
+        let kind = request
+            .headers
+            .text(&HeaderName::ContentType)
+            .unwrap_or("")
+            .trim()
+            .to_ascii_lowercase();
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let key = match kind.as_str() {
+            RELAY => body
+                .lines()
+                .filter_map(|line| line.split_once('='))
+                .find(|(name, _)| name.trim().eq_ignore_ascii_case("signal"))
+                .and_then(|(_, value)| parse_key(value)),
+            "application/dtmf" => parse_key(&body),
+            _ => {
+                return self.respond_plainly(
+                    now,
+                    server,
+                    request,
+                    415,
+                    &[(HeaderName::Accept, RELAY.into())],
+                );
+            }
+        };
+        match key {
+            Some(key) => {
+                self.respond_plainly(now, server, request, 200, &[]);
+                self.tell(now, Event::KeyPressed(id, key));
+            }
+            None => self.respond_plainly(now, server, request, 400, &[]),
+        }
+    }
+}
+
+fn parse_key(text: &str) -> Option<char> {
+    let text = text.trim();
+    let key = match text {
+        "10" => '*',
+        "11" => '#',
+        _ => text.chars().next().filter(|_| text.chars().count() == 1)?.to_ascii_uppercase(),
+    };
+    "0123456789*#ABCD".contains(key).then_some(key)
+}
+
+const RELAY: &str = "application/dtmf-relay";
+
+/// How long a key is said to be held: well above the 40 ms of ITU-T Q.24.
+const PRESS_MS: u32 = 160;
