@@ -323,7 +323,8 @@ fn keys_and_sound_of_one_leg_arrive_at_another_and_in_its_recording() {
     let (mut one, mut other) = (world.silent_line(8), world.silent_line(8));
     // Each is the other's far end.
     (one.params.rtp, other.params.rtp) = (other.port, one.port);
-    let path = std::env::temp_dir().join(format!("tandem-media-{}.wav", std::process::id()));
+    let name = format!("tandem-media-{}-{FIRST_PORT}.wav", std::process::id());
+    let path = std::env::temp_dir().join(name);
     world.shards.agreed(one.leg, one.params.clone());
     world.shards.agreed(other.leg, other.params.clone());
     world.shards.record(other.leg, path.clone(), Duration::from_secs(60));
