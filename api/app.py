@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api import metrics, pages
-from api.bodies import Bodies
+from api.bodies import DOCUMENT, SMALL, Bodies
 from api.counters import HttpCounters
 from api.envelopes import Envelopes
 from api.frame import Frame
@@ -136,11 +136,12 @@ async def _on_resource(request: Request, error: Exception) -> Response:
     return answer(Problem("storage_unavailable", headers={"Retry-After": "5"}), request_id_of(request))
 
 
-DESCRIPTION: Final[str] = """The whole exchange over HTTP.
+DESCRIPTION: Final[str] = f"""The whole exchange over HTTP.
 
 * **Keys.** `Authorization: Bearer KEY`. Each operation names the scope that it needs.
 * **Errors** are RFC 9457 problems; programs decide by `code`.
 * **Lists** are pages: pass `next_cursor` as `cursor`.
 * **Changes** need `If-Match`, or `If-None-Match: *` to make something new.
+* **Bodies** have at most {SMALL.size >> 10} KiB, documents of a whole company {DOCUMENT.size >> 20} MiB.
 * **Commands** answer 202; what becomes of them is told by exactly one `command.completed` or `command.failed`.
 """

@@ -104,7 +104,7 @@ export function drawRecords(page, live, people, tell) {
       element("td", {}, party(record.names[0], record.caller)),
       element("td", {}, party(record.names[1], { number: record.called })),
       element("td", {}, element("span", { class: `result ${mood(record)}` }, outcome(record))),
-      element("td", { class: "number", "data-label": word("waited") }, seconds(record.wait_ms)),
+      element("td", { class: "number", "data-label": word("waited") }, record.answered_at || record.cause ? seconds(record.wait_ms) : "—"),
       element("td", { class: "number", "data-label": word("talked") }, record.talk_ms ? seconds(record.talk_ms) : "—"),
       element("td", { class: "number" }, sound(record)),
       element("td", { class: "number" }, why));

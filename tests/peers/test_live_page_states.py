@@ -166,6 +166,7 @@ async def test_what_is_old_says_so_and_since_when(site: Site, language: str) -> 
         page.locator("#news", has_text={"en": "no connection", "ru": "нет связи"}[language]).wait_for(
             state="attached"
         )
+        assert page.locator("#records td[data-label]").all_inner_texts() == ["—", "—"]
         lasted = page.inner_text("#calls time.ticking")
         page.locator("#records button").first.click()
         page.locator("#story-note", has_text={"en": "not answer", "ru": "не отвечает"}[language]).wait_for()
