@@ -210,8 +210,8 @@ class IncomingCall:
     @property
     def caller_number(self) -> str:
         """User part of P-Asserted-Identity or From, %-decoded, at most 128 characters. Of a device its username,
-        whatever its From says. "anonymous" if the caller asks not to be named (RFC 3323 Privacy, or so in From); then
-        the number is told nowhere."""
+        whatever its From says. "" if the caller asks not to be named (RFC 3323 Privacy, or so in From); then the
+        number is told nowhere."""
     @property
     def caller_name(self) -> str:
         """Display name, control characters removed, at most 128 characters."""

@@ -71,7 +71,7 @@ pub struct Incoming {
     pub device: Option<String>,
     /// Or the trunk that it comes from.
     pub trunk: Option<String>,
-    /// Who says to call.
+    /// Who says to call; empty for who doesn't want to be named.
     pub caller: CallerId,
     /// User part of the Request-URI.
     pub called: String,

@@ -112,11 +112,12 @@ pub(super) fn incoming(
     let address = identity.as_deref().and_then(Address::parse);
     let number = address.as_ref().and_then(|a| a.parsed_uri()?.user()).unwrap_or_default();
     let name = address.as_ref().map(Address::display_name).unwrap_or_default();
+    let is_hidden = is_private(request) || number.eq_ignore_ascii_case(ANONYMOUS);
     let (number, name) = match sender {
-        _ if is_private(request) => (ANONYMOUS.to_owned(), String::new()),
+        _ if is_hidden => Default::default(),
         // A device is who it has proved to be; its From may only ask not to be named.
-        Sender::Device(account) if number != ANONYMOUS => (account.username.clone(), name),
-        _ => (number, name),
+        Sender::Device(account) => (account.username.clone(), name),
+        Sender::Trunk(_) => (number, name),
     };
     let called = called(request, sender);
     Incoming {

@@ -425,7 +425,6 @@ fn an_asserted_identity_is_believed_of_trunks() {
 #[test]
 fn who_hides_the_number_is_anonymous() {
     let asserted = "P-Asserted-Identity: \"Real\" <tel:+7-495-000>\r\n";
-    let anonymous = CallerId { number: "anonymous".into(), name: String::new() };
     let real = CallerId { number: "+7495000".into(), name: "Real".into() };
     let hiding = ["id", "user; ID ;critical", "header"].map(|privacy| (privacy, true));
     let showing = ["none", "session", ""].map(|privacy| (privacy, false));
@@ -435,8 +434,14 @@ fn who_hides_the_number_is_anonymous() {
         let invite = desk.next_caller().invite_with(&extra, SDP);
         desk.hear(CARRIER, invite);
         let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
-        assert_eq!(incoming.caller, if is_hidden { anonymous.clone() } else { real.clone() });
+        assert_eq!(incoming.caller, if is_hidden { CallerId::default() } else { real.clone() });
     }
+    let mut desk = Desk::new();
+    let unnamed = "\"Anonymous\" <sip:Anonymous@anonymous.invalid>";
+    let invite = desk.next_caller().invite();
+    desk.hear(CARRIER, invite.replace("\"Ann\" <sip:+7916@carrier.example>", unnamed));
+    let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
+    assert_eq!(incoming.caller, CallerId::default());
 }
 
 #[test]
