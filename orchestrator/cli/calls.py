@@ -85,9 +85,10 @@ def _check_person(client: Client, person: str) -> None:
 
 def _record(record: dict[str, Any]) -> Text:
     qualities = [leg["media"]["mos"] for leg in record["legs"] if leg["media"] and leg["media"]["mos"]]
+    over, answered = record["ended_at"] is not None, record["answered_at"] is not None
     facts = [
-        f"waited {record['wait_ms'] / 1000:.1f} s",
-        f"talked {record['talk_ms'] / 1000:.0f} s" if record["answered_at"] else "",
+        f"waited {record['wait_ms'] / 1000:.1f} s" if over or answered else "",
+        f"talked {record['talk_ms'] / 1000:.0f} s" if over and answered else "",
         (record["cause"] or "goes on").replace("_", " "),
         f"MOS {min(qualities):.1f}" if qualities else "",
     ]

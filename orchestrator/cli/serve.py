@@ -25,18 +25,25 @@ if TYPE_CHECKING:
 
 
 def serve(
-    data_dir: Annotated[Path | None, typer.Option(help="Database, keys, own prompts.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Database, keys, own prompts; default: data.")] = None,
     database_url: Annotated[
         str | None, typer.Option(help="sqlite:///path; default: tandem.db in the data folder.")
     ] = None,
     sip_listen: Annotated[
-        list[str] | None, typer.Option(help="udp:ADDRESS:PORT or tcp:ADDRESS:PORT; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="udp:ADDRESS:PORT or tcp:ADDRESS:PORT; may be repeated. Default: both, 0.0.0.0:5060."
+        ),
     ] = None,
     http_listen: Annotated[
-        str | None, typer.Option(help="ADDRESS:PORT of the API and the live page.")
+        str | None, typer.Option(help="ADDRESS:PORT of the API and the live page; default: 127.0.0.1:8080.")
     ] = None,
-    media_address: Annotated[str | None, typer.Option(help="Address that RTP is bound to.")] = None,
-    media_ports: Annotated[str | None, typer.Option(help="RTP ports, FIRST-LAST.")] = None,
+    media_address: Annotated[
+        str | None, typer.Option(help="Address that RTP is bound to; default: 0.0.0.0.")
+    ] = None,
+    media_ports: Annotated[
+        str | None, typer.Option(help="RTP ports, FIRST-LAST; default: 16384-32767.")
+    ] = None,
     advertised_address: Annotated[
         str | None, typer.Option(help="What phones are told, behind a NAT.")
     ] = None,
@@ -54,7 +61,7 @@ def serve(
     ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
-    """Start the exchange. Every flag may also stand in the environment, as TANDEM_DATA_DIR and so on."""
+    """Start the exchange. Flags but --company and --log-level may stand in the environment: TANDEM_DATA_DIR."""
     settings = Settings.from_environment(
         os.environ,
         data_dir=data_dir,

@@ -3,7 +3,6 @@
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from orchestrator.cli.client import (
     DEFAULT_DATA_DIR,
@@ -27,6 +26,5 @@ def trace(
 ) -> None:
     """Tell the story of one call."""
     told = Client.open(url, key, data_dir, company).get(f"/calls/{segment(call)}/trace", lang=lang)
-    console = Console(highlight=False)
     for sentence in told["sentences"]:
-        console.print(f"{sentence['after_s']:8.1f} s  {sentence['text']}", markup=False)
+        print(f"{sentence['after_s']:8.1f} s  {sentence['text']}")

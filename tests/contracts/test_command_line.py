@@ -161,6 +161,7 @@ async def test_calls_records_and_the_story_of_one(shell: Shell, fake: FakeExchan
     calls = (await shell.tandem("calls", COLUMNS="80")).out.splitlines()
     assert calls[0].endswith(" UTC  Борис 102 → 101: Анна Иванова")
     assert calls[1:] == [f"  {CALL}  talking"]
+    assert f"  {CALL}  waited 4.0 s, goes on\n" in (await shell.tandem("records")).out
     [as_json] = (await shell.tandem("calls", "--json")).out.splitlines()
     assert json.loads(as_json)["call"] == CALL
     fake.write(DEMO, j.CallEnded(CALL, EndCause.CALLEE_HUNG_UP, 4000, 61_000))
@@ -169,7 +170,7 @@ async def test_calls_records_and_the_story_of_one(shell: Shell, fake: FakeExchan
     assert records == [calls[0], f"  {CALL}  waited 4.0 s, talked 61 s, callee hung up"]
     [as_json] = (await shell.tandem("records", "--json")).out.splitlines()
     assert json.loads(as_json)["talk_ms"] == 61_000
-    story = await shell.tandem("trace", CALL, "--lang", "ru")
+    story = await shell.tandem("trace", CALL, "--lang", "ru", COLUMNS="80")
     assert "Анна Иванова (101): стационарный телефон не в сети, пропущен без ожидания" in story.out
     assert len(story.out.splitlines()) == 6
     assert (await shell.tandem("records", "--person", "stranger")).err.strip() == (

@@ -1,7 +1,10 @@
+import inspect
 from pathlib import Path
 
 import pytest
+from attrs import fields
 
+from orchestrator.cli.serve import serve
 from orchestrator.model.errors import ConfigError
 from orchestrator.settings import Settings
 
@@ -25,3 +28,20 @@ def test_flags_go_before_the_environment_and_that_before_the_defaults() -> None:
 def test_every_bad_variable_is_named() -> None:
     with pytest.raises(ConfigError, match=r"TANDEM_MEDIA_PORTS: .*'x'; TANDEM_MAX_LEGS: .*'many'"):
         Settings.from_environment({"TANDEM_MAX_LEGS": "many", "TANDEM_MEDIA_PORTS": "x"})
+
+
+def test_a_flag_that_may_stand_in_the_environment_has_its_setting_and_tells_its_default() -> None:
+    told = {
+        name: parameter.annotation.__metadata__[0].help
+        for name, parameter in inspect.signature(serve).parameters.items()
+    }
+    assert {*told} - {"company", "log_level"} <= {attribute.name for attribute in fields(Settings)}
+    first, last = Settings().media_ports
+    for flag, default in {
+        "data_dir": f"default: {Settings().data_dir}.",
+        "sip_listen": Settings().sip_listen[0].partition(":")[2],
+        "http_listen": f"default: {Settings().http_listen}.",
+        "media_address": f"default: {Settings().media_address}.",
+        "media_ports": f"default: {first}-{last}.",
+    }.items():
+        assert default in told[flag]
