@@ -85,7 +85,7 @@ async def exchange() -> FakeExchange:
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_odd_requests_are_answered(
     path: str, method: str, operation: dict[str, Any], data: st.DataObject
