@@ -1,6 +1,6 @@
 """`GET /events`: what happens, as it happens. A stream for browsers and programs, or a long poll.
 
-Each company's events are numbered without a gap. A reader resumes from any number that is still kept.
+Each company's events are numbered without a gap. A reader resumes from any number that there was.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ async def listen(
     """Answer `text/event-stream`, or with `wait` one JSON page as soon as there is something to tell."""
     company = access.company
     place = int(last_event_id) if last_event_id is not None else after
-    _check_kept(access.exchange, company, place)
+    _check_known(access.exchange, company, place)
     place = access.exchange.last_seq(company) if place is None else place
     envelopes: Envelopes = request.app.state.envelopes
     feed = Feed(access.exchange, company, _known(types), CallId(call) if call else None, envelopes)
@@ -76,14 +76,14 @@ def _known(types: str | None) -> frozenset[type[Entry]] | None:
     return frozenset(kind for kind, name in TYPES.items() if name in asked)
 
 
-def _check_kept(exchange: Exchange, company: CompanyId, place: int | None) -> None:
+def _check_known(exchange: Exchange, company: CompanyId, place: int | None) -> None:
     if place is None:
         return
-    oldest, last = exchange.oldest_seq(company), exchange.last_seq(company)
-    if place + 1 < oldest or place > last:
+    last = exchange.last_seq(company)
+    if place > last:
         detail = "take a snapshot, then follow from its `seq`"
         snapshot = "/api/v1/calls"
-        raise Problem("cursor_expired", detail, extra={"oldest": oldest, "last": last, "snapshot": snapshot})
+        raise Problem("cursor_expired", detail, extra={"last": last, "snapshot": snapshot})
 
 
 async def _poll(feed: Feed, place: int, wait_s: float, limit: int) -> Response:

@@ -1,7 +1,7 @@
 """API keys. A key's secret is shown once, when it is made, and kept as a hash only."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, Field
@@ -12,27 +12,17 @@ from api.idempotency import IdempotencyKey, once
 from api.problems import Problem
 from api.schemas import Cursor, Id, IdPath, In, Limit, Out, Page
 from api.security import Access, Admin
-from orchestrator.model.access import KeyView
+from orchestrator.model.access import KeyView, Scope
 from orchestrator.model.identifiers import CompanyId
 
 router = APIRouter(prefix="/keys", tags=["keys"])
-ScopeName = Literal[
-    "calls.read",
-    "calls.write",
-    "directory.read",
-    "directory.write",
-    "records.read",
-    "events.read",
-    "metrics.read",
-    "admin",
-]
 
 
 class KeyIn(In):
     """A new key."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    scopes: list[ScopeName] = Field(min_length=1, max_length=8)
+    scopes: list[Scope] = Field(min_length=1, max_length=8)
     company: Id | None = Field(
         default=None, description="null: all companies; only the operator makes such keys"
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from orchestrator.app.companies import Companies
 from orchestrator.app.presence import Presence
@@ -78,7 +78,6 @@ class Exchange:
     answers: Answers
     nursery: trio.Nursery
     """Where calls live."""
-    oldest: Mapping[CompanyId, int] = field(factory=dict)
     loop_lag_s: float = 0.0
     """How late the event loop woke last."""
 
@@ -257,11 +256,6 @@ class Exchange:
         """The newest entry that was told; 0 if there is none."""
         self.store.state(company)
         return self.journal.last_seq(company)
-
-    def oldest_seq(self, company: CompanyId) -> int:
-        """The oldest entry that is kept; 1 while there is none."""
-        self.store.state(company)
-        return self.oldest.get(company, 1)
 
     @asynccontextmanager
     async def subscribe(self, company: CompanyId) -> AsyncIterator[Subscription]:

@@ -30,7 +30,7 @@ from orchestrator.devices.prompts import Prompts, ringback
 from orchestrator.devices.store.answers import Answers
 from orchestrator.devices.store.bindings import Bindings
 from orchestrator.devices.store.database import Database, open_database
-from orchestrator.devices.store.history import History, alive_at, ends_of_journals, open_calls
+from orchestrator.devices.store.history import History, alive_at, newest_of_journals, open_calls
 from orchestrator.devices.store.keys import Keys
 from orchestrator.flows.serve import serve
 from orchestrator.flows.world import World
@@ -73,13 +73,13 @@ async def open_exchange(settings: Settings, rng: random.Random | None = None) ->
 class _Past:
     """What an earlier run left."""
 
-    ends: dict[CompanyId, tuple[int, int]]
+    newest: dict[CompanyId, int]
     open_calls: list[list[Record]]
     alive_at: datetime
 
 
 def _past(connection: sa.Connection) -> _Past:
-    return _Past(ends_of_journals(connection), open_calls(connection), alive_at(connection))
+    return _Past(newest_of_journals(connection), open_calls(connection), alive_at(connection))
 
 
 @asynccontextmanager
@@ -88,8 +88,7 @@ async def _journal(database: Database, past: _Past) -> AsyncIterator[SqlJournal]
     for call in past.open_calls:
         for record in call:
             writer.folds.guard("call_records", writer.calls.apply, record)
-    newest = {company: last for company, (_, last) in past.ends.items()}
-    async with open_journal(SystemClock(), writer, newest) as journal:
+    async with open_journal(SystemClock(), writer, past.newest) as journal:
         yield journal
 
 
@@ -142,7 +141,6 @@ async def _exchange(
             keys,
             Answers(database, clock),
             nursery,
-            {company: oldest for company, (oldest, _) in past.ends.items()},
         )
         if isinstance(clock, SystemClock):
             nursery.start_soon(clock.follow)

@@ -1,23 +1,23 @@
 """The words for who may do what through the API."""
 
 from datetime import datetime
+from typing import Literal, get_args
 
 from attrs import frozen
 
 from orchestrator.model.identifiers import CompanyId
 
-SCOPES = frozenset(
-    {
-        "calls.read",
-        "calls.write",
-        "directory.read",
-        "directory.write",
-        "records.read",
-        "events.read",
-        "metrics.read",
-        "admin",
-    }
-)
+Scope = Literal[
+    "calls.read",
+    "calls.write",
+    "directory.read",
+    "directory.write",
+    "records.read",
+    "events.read",
+    "metrics.read",
+    "admin",
+]
+SCOPES: frozenset[str] = frozenset(get_args(Scope))
 """All that a key may hold. "admin" implies every other."""
 
 

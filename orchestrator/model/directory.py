@@ -108,6 +108,7 @@ class Person:
     """Calls at once; above it the person counts as busy. None: no limit."""
     site: SiteId | None = None
     role: str = ""
+    """As the next two a label, for people and the programs that show them: no rule reads it."""
     freelancer: bool = False
     time_zone: str | None = None
     """IANA name; None: the company's."""

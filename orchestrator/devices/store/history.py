@@ -112,21 +112,18 @@ def entries_of(connection: sa.Connection, company: CompanyId, call: CallId) -> l
     return list(_search(connection, company, call, 0, _NEWEST, 10_000, _ALL_KINDS))
 
 
-def ends_of_journals(connection: sa.Connection) -> dict[CompanyId, tuple[int, int]]:
-    """The oldest and the newest entry of each company."""
-    ends: dict[CompanyId, tuple[int, int]] = {}
+def newest_of_journals(connection: sa.Connection) -> dict[CompanyId, int]:
+    """The newest entry of each company."""
+    newest: dict[CompanyId, int] = {}
     last: str | None = ""
     while (last := connection.scalar(_NEXT_COMPANY, {"after": last})) is not None:
-        ends[CompanyId(last)] = _ends(connection, last)
-    return ends
+        newest[CompanyId(last)] = _newest(connection, last)
+    return newest
 
 
-def _ends(connection: sa.Connection, company: str) -> tuple[int, int]:
-    """Two queries: SQLite finds one end at once, and for both reads all that is between."""
-    of_company = JOURNAL.c.company == company
-    oldest = connection.scalar(sa.select(sa.func.min(JOURNAL.c.seq)).where(of_company))
-    newest = connection.scalar(sa.select(sa.func.max(JOURNAL.c.seq)).where(of_company))
-    return oldest or 1, newest or 0
+def _newest(connection: sa.Connection, company: str) -> int:
+    newest = sa.select(sa.func.max(JOURNAL.c.seq)).where(JOURNAL.c.company == company)
+    return connection.scalar(newest) or 0
 
 
 def open_calls(connection: sa.Connection) -> list[list[Record]]:
@@ -154,8 +151,7 @@ def replay(
 
 
 def _first_seq_at(connection: sa.Connection, company: CompanyId, at_us: int) -> int:
-    low, high = _ends(connection, company)
-    high += 1
+    low, high = 1, _newest(connection, company) + 1
     while low < high:
         middle = (low + high) // 2
         stamp = sa.select(JOURNAL.c.at_us).where(JOURNAL.c.company == company, JOURNAL.c.seq == middle)

@@ -58,7 +58,6 @@ class FakeExchange:
         self.journals: dict[CompanyId, _Journal] = {}
         self.registered: list[Any] = []
         self.trunks: list[TrunkState] = []
-        self.oldest = 1
         self.looks_at = LOOKED_AT_MAX
         self.state = Health()
         self.loop_lag_s = 0.0
@@ -255,9 +254,6 @@ class FakeExchange:
 
     def last_seq(self, company: CompanyId) -> int:
         return len(self.journals[company].records)
-
-    def oldest_seq(self, company: CompanyId) -> int:
-        return self.oldest
 
     @asynccontextmanager
     async def subscribe(self, company: CompanyId) -> Any:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.app.projections import Projections
@@ -48,6 +48,7 @@ class Busy:
             await self.database.read(work)
 
 
+@settings(deadline=None)  # reads a disk
 @given(
     seed=st.integers(0, 10_000),
     calls=st.integers(1, 12),

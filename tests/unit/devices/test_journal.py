@@ -11,7 +11,7 @@ from orchestrator.devices.clock import SystemClock
 from orchestrator.devices.journal.journal import SqlJournal, open_journal
 from orchestrator.devices.journal.writer import Writer
 from orchestrator.devices.store.database import Database
-from orchestrator.devices.store.history import History, ends_of_journals
+from orchestrator.devices.store.history import History, newest_of_journals
 from orchestrator.devices.store.tables import JOURNAL
 from orchestrator.model.calls import Direction, EndCause, Who
 from orchestrator.model.errors import SlowConsumer, StateConflict
@@ -25,9 +25,9 @@ DEMO, OTHER = CompanyId("demo"), CompanyId("other")
 
 @asynccontextmanager
 async def journal_on(database: Database, **options: float) -> AsyncIterator[SqlJournal]:
-    ends = await database.read(ends_of_journals)
+    newest = await database.read(newest_of_journals)
     writer = Writer(database.raw(), database.writing)
-    async with open_journal(SystemClock(), writer, {c: last for c, (_, last) in ends.items()}) as journal:
+    async with open_journal(SystemClock(), writer, newest) as journal:
         for name, value in options.items():
             setattr(journal, name, value)
         yield journal
