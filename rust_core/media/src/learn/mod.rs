@@ -1,8 +1,8 @@
 //! Where media of a leg come from, and so where ours may go.
 //!
-//! Signalling names an address, and only what comes from there counts. A far end behind NAT cannot know its address:
-//! for it alone, another source can be learned, from few packets, once. Then the source is frozen until signalling
-//! changes. Nothing is ever sent to an address that was neither signalled nor learned.
+//! Signalling names an address, and only what comes from there counts. A far end behind NAT cannot know its address: for
+//! it alone, another source can be learned, from few packets that make a stream, once. Then the source is frozen until
+//! signalling changes. Nothing is ever sent to an address that was neither signalled nor learned.
 
 mod rtcp_source;
 mod rtp_source;

@@ -3,9 +3,10 @@
 //! ```text
 //! not behind NAT ──────────────────────────────► Frozen(signalled)
 //! behind NAT ──► Open ── signalled one comes ──► Frozen(signalled)
-//!                  ├── 3 coherent packets ─────► Frozen(their source)
-//!                  └── 5 packets without ──────► Closed (the signalled one may still come)
+//!                  └── 3 coherent packets ─────► Frozen(their source)
 //! ```
+//!
+//! Strays from behind the same NAT prove nothing, and keep nobody from being learned.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,8 +34,11 @@ pub enum Lesson {
 
 #[derive(Clone, Debug)]
 enum State {
-    Open { candidate: Option<Candidate>, seen: u8 },
-    Closed,
+    /// Those behind the NAT that may turn out to be it, and how many packets they have sent.
+    Open {
+        candidates: [Option<Candidate>; MAX_CANDIDATES],
+        seen: u32,
+    },
     Frozen(SocketAddr),
 }
 
@@ -45,6 +49,8 @@ struct Candidate {
     sequence: SeqNo,
     timestamp: RtpTime,
     coherent: u8,
+    /// Which of all packets from behind the NAT was its last.
+    seen: u32,
 }
 
 impl RtpSource {
@@ -52,8 +58,7 @@ impl RtpSource {
     pub fn new(signalled: SocketAddr, behind_nat: Option<IpAddr>) -> Self {
         let state = match (behind_nat, usable(signalled)) {
             (None, Some(address)) => State::Frozen(address),
-            (None, None) => State::Closed,
-            (Some(_), _) => State::Open { candidate: None, seen: 0 },
+            _ => State::Open { candidates: [None; MAX_CANDIDATES], seen: 0 },
         };
         Self { signalled, behind_nat, state }
     }
@@ -63,20 +68,17 @@ impl RtpSource {
         match &mut self.state {
             State::Frozen(known) if *known == source => return Lesson::Known,
             State::Frozen(_) => return Lesson::Stranger,
-            State::Open { .. } | State::Closed if source == self.signalled => {}
-            State::Open { candidate, seen } if self.behind_nat == Some(source.ip()) => {
-                let next = Candidate::after(candidate.as_ref(), source, packet);
-                *seen += 1;
+            State::Open { .. } if source == self.signalled => {}
+            State::Open { candidates, seen } if self.behind_nat == Some(source.ip()) => {
+                *seen = seen.saturating_add(1);
+                let place = place_of(candidates, source);
+                let next = Candidate::after(place.as_ref(), source, packet, *seen);
                 if next.coherent < COHERENT_PACKETS {
-                    if *seen >= WINDOW_PACKETS {
-                        self.state = State::Closed;
-                    } else {
-                        *candidate = Some(next);
-                    }
+                    *place = Some(next);
                     return Lesson::Stranger;
                 }
             }
-            State::Open { .. } | State::Closed => return Lesson::Stranger,
+            State::Open { .. } => return Lesson::Stranger,
         }
         self.state = State::Frozen(source);
         Lesson::Learned
@@ -98,7 +100,7 @@ impl RtpSource {
 
 impl Candidate {
     /// The candidate with this packet: the one before if it goes on coherently, or a new one.
-    fn after(before: Option<&Self>, source: SocketAddr, packet: &RtpPacket<'_>) -> Self {
+    fn after(before: Option<&Self>, source: SocketAddr, packet: &RtpPacket<'_>, seen: u32) -> Self {
         let (ssrc, sequence, timestamp) = (packet.ssrc, packet.sequence, packet.timestamp);
         let goes_on = before.filter(|candidate| {
             candidate.source == source
@@ -107,15 +109,30 @@ impl Candidate {
                 && (0..MAX_STEP_TICKS).contains(&timestamp.ticks_since(candidate.timestamp))
         });
         let coherent = goes_on.map_or(1, |candidate| candidate.coherent + 1);
-        Self { source, ssrc, sequence, timestamp, coherent }
+        Self { source, ssrc, sequence, timestamp, coherent, seen }
     }
+}
+
+/// The place of a source: its own, a free one, or that of whoever has proved least and been silent longest.
+fn place_of(
+    candidates: &mut [Option<Candidate>; MAX_CANDIDATES],
+    source: SocketAddr,
+) -> &mut Option<Candidate> {
+    let rank = |place: &Option<Candidate>| match place {
+        Some(candidate) if candidate.source == source => (0, 0, 0),
+        None => (1, 0, 0),
+        Some(candidate) => (2, candidate.coherent, candidate.seen),
+    };
+    let ranked = candidates.iter().enumerate().min_by_key(|(_, place)| rank(place));
+    let index = ranked.map_or(0, |(index, _)| index);
+    &mut candidates[index]
 }
 
 /// Packets of one stream from one source that make it plausible.
 const COHERENT_PACKETS: u8 = 3;
 
-/// Packets from behind the NAT among which they must be.
-const WINDOW_PACKETS: u8 = 5;
+/// Sources behind one NAT that are watched at once.
+const MAX_CANDIDATES: usize = 4;
 
 /// From one packet to the next of a coherent stream, with loss.
 const MAX_STEP: i16 = 3;
@@ -173,17 +190,31 @@ mod tests {
     }
 
     #[test]
-    fn the_signalled_source_teaches_at_once_even_after_the_window() {
+    fn the_signalled_source_teaches_at_once_whatever_came_before() {
         let mut source = behind_nat();
         for _ in 0..20 {
-            source.handle_packet(at_nat(9), &packet(1, 3));
-        }
-        for sequence in 0..20 {
-            assert_eq!(source.handle_packet(at_nat(9), &packet(2, sequence)), Lesson::Stranger);
+            assert_eq!(source.handle_packet(at_nat(9), &packet(1, 3)), Lesson::Stranger);
         }
         let signalled = SIGNALLED.parse().unwrap();
         assert_eq!(source.destination(), Some(signalled));
         assert_eq!(source.handle_packet(signalled, &packet(1, 1)), Lesson::Learned);
+    }
+
+    #[test]
+    fn strays_keep_nobody_from_being_learned() {
+        let mut source = behind_nat();
+        // Twenty that make no stream, and then one from ever another port between each two of the real one.
+        for stray in 0..20 {
+            source.handle_packet(at_nat(100 + stray), &packet(stray.into(), 7 * stray));
+        }
+        let mut lessons = Vec::new();
+        for sequence in 50..53 {
+            source.handle_packet(at_nat(200 + sequence), &packet(9, 1000 * sequence));
+            source.handle_packet(at_nat(300), &packet(u32::from(sequence), 5));
+            lessons.push(source.handle_packet(at_nat(9), &packet(1, sequence)));
+        }
+        assert_eq!(lessons, [Lesson::Stranger, Lesson::Stranger, Lesson::Learned]);
+        assert_eq!(source.known(), Some(at_nat(9)));
     }
 
     #[test]
@@ -203,8 +234,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever arrives, we send only to the signalled address or to a source behind the NAT that proved itself
-        /// within the window; and what is known never changes.
+        /// Whatever arrives, we send only to the signalled address or to a source behind the NAT that proved itself;
+        /// and what is known never changes.
         #[test]
         fn nothing_is_sent_to_whom_we_do_not_know(
             arrivals in prop::collection::vec((0u8..6, 0u32..2, 0u16..6), 0..40),
@@ -232,9 +263,9 @@ mod tests {
                 prop_assert_eq!(lesson == Lesson::Learned, frozen.is_some());
                 prop_assert_eq!(source.destination(), Some(frozen.unwrap_or(signalled)));
                 if let Some(known) = frozen.filter(|&known| known != signalled) {
-                    prop_assert!(from_nat.len() <= 5);
-                    let last: Vec<_> = from_nat.iter().rev().take(3).collect();
-                    prop_assert!(last.len() == 3 && last.iter().all(|seen| seen.0 == known && seen.1 == ssrc));
+                    let its = from_nat.iter().rev().filter(|seen| seen.0 == known);
+                    let last: Vec<_> = its.take(3).collect();
+                    prop_assert!(last.len() == 3 && last.iter().all(|seen| seen.1 == ssrc));
                     prop_assert!(last[0].2 > last[1].2 && last[1].2 > last[2].2);
                 }
             }
