@@ -2,7 +2,6 @@
 
 import gc
 import os
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -119,9 +118,6 @@ async def open_served(settings: Settings) -> AsyncIterator["tuple[Exchange, list
     from api.server import serve_http
     from orchestrator.app import open_exchange
 
-    # Each leg takes two sockets; the soft limit of many systems would end at some hundred calls.
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     async with open_exchange(settings) as exchange, trio.open_nursery() as nursery:
         counters = HttpCounters()
         web = create_app(exchange, counters)

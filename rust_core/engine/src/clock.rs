@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "here, and only here, the time is read")]
 
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::sys;
 
@@ -18,5 +18,26 @@ pub(crate) fn ns(at: Instant) -> u64 {
     match at.checked_duration_since(instant) {
         Some(since) => ns + since.as_nanos() as u64,
         None => ns.saturating_sub(instant.duration_since(at).as_nanos() as u64),
+    }
+}
+
+/// The time of the media threads: since they were started. Copied into each, so that their times agree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    epoch: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { epoch: now() }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        now().saturating_duration_since(self.epoch)
+    }
+
+    /// A time of this clock as a moment.
+    pub(crate) fn instant(&self, at: Duration) -> Instant {
+        self.epoch + at
     }
 }

@@ -1,26 +1,25 @@
 //! The way into a shard: a bounded queue and an eventfd that wakes the thread.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::event::{EventfdFlags, eventfd};
-
 use super::command::Command;
+use crate::sys::EventFd;
 
 /// Filled by any thread, emptied by one.
 #[derive(Debug)]
 pub(super) struct Inbox {
     queue: Mutex<Vec<Command>>,
-    wake: OwnedFd,
+    wake: EventFd,
     dropped: AtomicUsize,
 }
 
 impl Inbox {
     pub(super) fn new() -> io::Result<Self> {
-        let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Self { queue: Mutex::new(Vec::new()), wake, dropped: AtomicUsize::new(0) })
+        let dropped = AtomicUsize::new(0);
+        Ok(Self { queue: Mutex::new(Vec::new()), wake: EventFd::new()?, dropped })
     }
 
     /// Puts a command in. A full inbox drops it and counts, unless it ends something.
@@ -34,15 +33,13 @@ impl Inbox {
         queue.push(command);
         drop(queue);
         if was_empty {
-            // It fails only when the counter is full, and then the thread is awake.
-            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+            self.wake.signal();
         }
     }
 
     /// Takes everything, in order, and waits for the next wake-up.
     pub(super) fn take(&self) -> Vec<Command> {
-        let mut count = [0; 8];
-        let _ = rustix::io::read(&self.wake, &mut count);
+        self.wake.clear();
         std::mem::take(&mut *self.lock())
     }
 

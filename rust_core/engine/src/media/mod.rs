@@ -3,7 +3,6 @@
 //! A shard is one thread that owns the sockets of its legs; a call lives wholly in one shard, so nothing on the path
 //! of a packet takes a lock. Commands go in by a queue and a wake-up, events come out through the sink given at start.
 
-mod clock;
 mod command;
 mod counts;
 mod event;
@@ -12,6 +11,7 @@ mod inbox;
 mod leg;
 mod packets;
 mod pool;
+mod random;
 mod reports;
 mod ring;
 mod shard;

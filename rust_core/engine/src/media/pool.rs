@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::random::{STEP, mix};
+
 /// The RTP ports of one address. Any thread may lease; no lock is held, and none is needed.
 #[derive(Clone, Debug)]
 pub struct PortPool {
@@ -134,16 +136,6 @@ pub fn pairs_in(ports: (u16, u16)) -> usize {
 fn first_even(ports: (u16, u16)) -> u16 {
     ports.0.saturating_add(ports.0 & 1)
 }
-
-/// The finaliser of SplitMix64.
-fn mix(state: u64) -> u64 {
-    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// The golden ratio of 2⁶⁴: consecutive states of SplitMix64.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Ports that belong to other processes before we give up.
 const MAX_BINDS: usize = 32;

@@ -17,16 +17,17 @@ use rustix::event::{Timespec, epoll};
 use tandem_media::play::Prompt;
 use tandem_media::session::Session;
 
-use super::clock::Clock;
 use super::command::Command;
 use super::counts::Counts;
 use super::event::{EventSink, MediaEvent, MediaEventKind};
 use super::leg::{Cold, Hot};
 use super::pool::Lease;
+use super::random::{STEP, mix};
 use super::ring::{Completion, Ring};
 use super::shards::{Driver, MediaOptions, Shared};
 use super::wheel::Wheel;
 use super::writer::WriterInbox;
+use crate::clock::Clock;
 
 /// The state of one media thread.
 pub(super) struct Shard {
@@ -199,12 +200,9 @@ impl Shard {
         self.in_hand = slot;
     }
 
-    /// SplitMix64.
     pub(super) fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.random = self.random.wrapping_add(STEP);
+        mix(self.random)
     }
 
     fn turn(&mut self, came: &mut Came) {

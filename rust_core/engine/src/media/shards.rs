@@ -12,7 +12,6 @@ use tandem_media::dtmf::Digit;
 use tandem_media::params::MediaParams;
 use tandem_media::play::Prompt;
 
-use super::clock::Clock;
 use super::command::{Command, MediaLeg, Source};
 use super::counts::Counts;
 use super::event::EventSink;
@@ -20,6 +19,7 @@ use super::inbox::Inbox;
 use super::pool::Lease;
 use super::shard::Shard;
 use super::writer::Writer;
+use crate::clock::Clock;
 
 /// How the media side is started.
 #[derive(Clone, Copy, Debug)]

@@ -14,8 +14,8 @@ use tandem_media::codec::Law;
 use tandem_media::record::{SAMPLE_RATE_HZ, Timeline, wav_header};
 use tandem_media::rtp::RtpTime;
 
-use super::clock::Clock;
 use super::event::{EventSink, MediaEvent, MediaEventKind};
+use crate::clock::Clock;
 
 /// The thread; dropping this ends all recordings and joins it.
 #[derive(Debug)]
