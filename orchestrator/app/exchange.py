@@ -231,7 +231,7 @@ class Exchange:
         directory = self.directory(company)
         records = await self.history.entries_of(company, call)
         if not records:
-            raise NoSuchCall(f"no call {call!r}")
+            raise NoSuchCall("no such call")
         return trace(records, names_in(directory), language)
 
     async def entries_after(

@@ -230,7 +230,7 @@ class FakeExchange:
     async def trace(self, company: CompanyId, call: CallId, language: Language) -> Sequence[Sentence]:
         records = [r for r in self.journals[company].records if getattr(r.entry, "call", None) == call]
         if not records:
-            raise NoSuchCall(f"no call {call!r}")
+            raise NoSuchCall("no such call")
         return trace(records, names_in(self.directory(company)), language)
 
     async def entries_after(
