@@ -244,6 +244,22 @@ impl Registrar {
         places.into_iter().find_map(|(place, _)| place.instance.clone())
     }
 
+    /// The connections other than that of `flow` which the places of these wishes are reached by until now.
+    pub(crate) fn connections_left(
+        &self,
+        account: &Account,
+        flow: Flow,
+        wishes: &[Wish],
+    ) -> Vec<u64> {
+        let is_wished =
+            |place: &&Place| wishes.iter().any(|w| w.is_same(&place.contact, &place.instance));
+        let places = self.places_of(account).iter().filter(is_wished);
+        places
+            .filter_map(|place| place.flow.connection)
+            .filter(|connection| Some(*connection) != flow.connection)
+            .collect()
+    }
+
     /// Whether somebody is registered by a connection.
     pub(crate) fn has_connection(&self, connection: u64) -> bool {
         self.by_connection.contains_key(&connection)

@@ -20,9 +20,13 @@ impl Endpoint {
             return self.refuse(reply, request, 503, "", &[retry_after()]);
         }
         let asked = asked(flow, request);
+        let mut left = Vec::new();
         let outcome = self.wishes(request, &account).map(|wishes| match wishes {
             Wishes::Nowhere => self.registrar.clear(&account, &asked),
-            Wishes::Places(wishes) => self.registrar.register(now, &account, &asked, &wishes),
+            Wishes::Places(wishes) => {
+                left = self.registrar.connections_left(&account, flow, &wishes);
+                self.registrar.register(now, &account, &asked, &wishes)
+            }
         });
         let why = match outcome {
             Ok(Change::Changed) => Some(Why::Registered),
@@ -39,7 +43,7 @@ impl Endpoint {
         };
         self.counters.registers += 1;
         if why == Some(Why::Registered) && flow.transport.is_reliable() {
-            self.follow(flow, &account);
+            self.follow(flow, &account, &left);
         }
         let places = self.places_for_response(now, request, &account);
         self.answer_once(now, reply, request, 200, "", &places);
@@ -48,18 +52,22 @@ impl Endpoint {
         }
     }
 
-    /// A phone whose connection broke has come back by another: its calls go on over that one. One that doesn't say which
-    /// it is counts as the one that was at the same address.
-    fn follow(&mut self, flow: Flow, account: &Account) {
+    /// A phone has come back by another connection: its calls go on over that one. It may know before we do that the one
+    /// that its place has `left` is broken. One that doesn't say which it is counts as the one that was at the same
+    /// address.
+    fn follow(&mut self, flow: Flow, account: &Account, left: &[u64]) {
         let instance = flow.connection.and_then(|id| self.registrar.instance_at(id));
         let is_its = |leg: &&mut Leg| {
             let of_leg = leg.account.as_ref().map(|of_leg| (&of_leg.company, &of_leg.device));
-            let is_lost = leg.flow.transport.is_reliable() && leg.flow.connection.is_none();
             let is_same_phone = match (&leg.instance, &instance) {
                 (Some(one), Some(other)) => one == other,
                 _ => leg.flow.peer.ip() == flow.peer.ip(),
             };
-            is_lost && is_same_phone && of_leg == Some((&account.company, &account.device))
+            let has_moved = match leg.flow.connection {
+                Some(connection) => left.contains(&connection),
+                None => leg.flow.transport.is_reliable() && is_same_phone,
+            };
+            has_moved && of_leg == Some((&account.company, &account.device))
         };
         for leg in self.legs.values_mut().filter(is_its) {
             leg.flow = flow;
