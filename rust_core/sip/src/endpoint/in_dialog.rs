@@ -42,11 +42,13 @@ impl Endpoint {
                 &[],
             );
         }
-        leg.remote_cseq = number;
         self.prove(now, flow);
         let Some(server) = self.open_server(now, reply, &request) else {
             return self.refuse(reply, &request, 503, "", &[]);
         };
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.remote_cseq = number;
+        }
         if request.method != Method::Bye
             && let Some((status, extra)) = unsupported(&request)
         {

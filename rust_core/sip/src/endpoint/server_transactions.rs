@@ -14,7 +14,7 @@ use crate::wire::{HeaderName, Method, Request, Response};
 
 impl Endpoint {
     /// Remembers a request so that its repetitions get the same response. `None` when it cannot be remembered: there
-    /// are too many, or too many of a source that is no trunk's.
+    /// are too many, or too many of a source that is no trunk's. What ends a call is never too much: calls are bounded.
     pub(super) fn open_server(
         &mut self,
         now: Instant,
@@ -25,6 +25,7 @@ impl Endpoint {
         let held = self.servers_of.get(&source_of(ip)).copied().unwrap_or(0);
         let is_too_many = self.servers.len() >= MAX_TRANSACTIONS
             || held >= MAX_OF_SOURCE
+                && !matches!(request.method, Method::Bye | Method::Cancel)
                 && matches!(self.trunks.of_source(now, ip, None), Whose::Nobodys);
         if is_too_many {
             return None;

@@ -56,6 +56,10 @@ fn one_source_that_is_no_trunk_cannot_have_all_transactions() {
     assert_eq!(held(&desk, phone), Some(MAX_OF_SOURCE - 2));
     assert_eq!(held(&desk, peer("203.0.113.6:5060").ip()), None);
     assert_eq!(ask(&mut desk, PHONE), 200);
+    desk.endpoint.servers_of.insert(phone, MAX_OF_SOURCE);
+    let options = caller.next("OPTIONS", "", "");
+    assert_eq!([503, 503], [0, 1].map(|_| desk.ask(PHONE, options.clone()).status), "not 500");
+    assert_eq!(desk.ask(PHONE, caller.next("BYE", "", "")).status, 200);
 }
 
 #[test]
