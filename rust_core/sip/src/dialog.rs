@@ -129,11 +129,11 @@ pub(crate) fn record_routes(headers: &crate::wire::Headers) -> Vec<String> {
 }
 
 /// Where the next request of the dialog goes. Devices are where they were seen; a trunk's requests go to the address
-/// that it names, if it names one.
+/// that it names, if it names one. A stream stays on its connection; where that has gone, a new one is opened to the
+/// port that the same host names, because its end of the old one is no place to listen.
 pub(crate) fn next_hop(flow: Flow, trunk: Option<&Trunk>, routes: &[String], target: &str) -> Flow {
-    if trunk.is_none() {
-        return flow;
-    }
+    let Some(trunk) = trunk else { return flow };
+    let has_lost = flow.connection.is_none() && trunk.address != Some(flow.peer);
     let route =
         routes.first().and_then(|route| Some(Address::parse(route.as_bytes())?.uri.to_owned()));
     let uri = route.unwrap_or_else(|| target.to_owned());
@@ -143,7 +143,8 @@ pub(crate) fn next_hop(flow: Flow, trunk: Option<&Trunk>, routes: &[String], tar
         Some(SocketAddr::new(ip, uri.port.unwrap_or(5060)))
     });
     match address {
-        Some(peer) if peer != flow.peer && !flow.transport.is_reliable() => Flow { peer, ..flow },
+        Some(peer) if !flow.transport.is_reliable() => Flow { peer, ..flow },
+        Some(peer) if has_lost && peer.ip() == flow.peer.ip() => Flow { peer, ..flow },
         _ => flow,
     }
 }

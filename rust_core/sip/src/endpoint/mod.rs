@@ -70,6 +70,8 @@ pub struct Endpoint {
     server_keys: HashMap<String, u64>,
     /// How many server transactions each source has.
     servers_of: HashMap<IpAddr, usize>,
+    /// Open connections by which somebody has shown who that is.
+    proven: HashSet<u64>,
     clients: HashMap<ClientId, ClientTransaction>,
     timers: Timers<Due>,
     transmits: VecDeque<Transmit>,
@@ -122,6 +124,7 @@ impl Endpoint {
             servers: HashMap::new(),
             server_keys: HashMap::new(),
             servers_of: HashMap::new(),
+            proven: HashSet::new(),
             clients: HashMap::new(),
             timers: Timers::new(),
             transmits: VecDeque::new(),
@@ -155,8 +158,8 @@ impl Endpoint {
     /// A connection is gone: what was registered over it is, and what waits for an answer gets none.
     pub fn handle_connection_closed(&mut self, now: Instant, connection: u64) {
         let accounts = self.registrar.connection_closed(connection);
-        // Only who registered over a connection is called over it; strangers' connections cost no search.
-        if !accounts.is_empty() {
+        // Strangers' connections cost no search.
+        if self.proven.remove(&connection) {
             self.fail_clients(now, |flow| flow.connection == Some(connection));
             for leg in self.legs.values_mut().filter(|l| l.flow.connection == Some(connection)) {
                 leg.flow.connection = None;
@@ -260,7 +263,9 @@ impl Endpoint {
 
     /// Whoever sent something by this flow is known.
     fn prove(&mut self, now: Instant, flow: Flow) {
-        if let Some(connection) = flow.connection {
+        if let Some(connection) = flow.connection
+            && self.proven.insert(connection)
+        {
             self.tell(now, Event::Proven(connection));
         }
     }

@@ -512,3 +512,25 @@ fn with_its_ack_a_trunk_may_send_us_elsewhere() {
     let (to, _) = desk.sent().remove(0);
     assert_eq!(to, peer("203.0.113.66:53"));
 }
+
+#[test]
+fn a_call_outlives_the_connection_of_its_trunk() {
+    let [from, elsewhere] = ["198.51.100.9:49152", "203.0.113.66:5060"];
+    for (contact, leads_to) in [(CARRIER, CARRIER), (elsewhere, from)] {
+        let mut desk = Desk::new();
+        let mut caller = desk.next_caller();
+        let named = |text: String| text.replace(&format!("gw@{CARRIER}"), &format!("gw@{contact}"));
+        desk.hear_tcp(7, from, named(caller.invite()));
+        let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
+        let leg = incoming.leg;
+        desk.command(Command::Answer { leg, like: None, rtp: peer("192.0.2.1:4000") });
+        caller.to_tag = tag(desk.responses().last().unwrap());
+        desk.hear_tcp(7, from, named(caller.request("ACK", "")));
+        desk.endpoint.handle_connection_closed(desk.now, 7);
+        let (reason, by) = (String::new(), EndedBy::Us);
+        desk.command(Command::HangUp { leg, status: 200, reason, by });
+        let bye = desk.endpoint.poll_transmit().unwrap();
+        assert!(bye.bytes.starts_with(b"BYE "));
+        assert_eq!((bye.flow.connection, bye.flow.peer), (None, peer(leads_to)));
+    }
+}
