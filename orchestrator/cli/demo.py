@@ -12,7 +12,7 @@ import yaml
 
 from orchestrator.cli.client import command
 from orchestrator.cli.logs import set_up_logs
-from orchestrator.cli.serve import open_served, run_alone, stopped
+from orchestrator.cli.serve import heed_signals, open_served, run_alone
 from orchestrator.model.errors import ResourceError
 from orchestrator.settings import Settings
 
@@ -47,12 +47,13 @@ def demo(
     phones += ["--carrier-port", str(carrier_port), "--calls", str(calls)]
 
     async def run() -> None:
-        async with open_served(settings) as (exchange, urls), trio.open_nursery() as nursery:
-            await exchange.apply(document, by="demo")
-            _announce(settings, document, urls[0], at)
-            nursery.start_soon(keep_phones, phones)
-            await stopped()
-            nursery.cancel_scope.cancel()
+        with heed_signals() as stopped:
+            async with open_served(settings) as (exchange, urls), trio.open_nursery() as nursery:
+                await exchange.apply(document, by="demo")
+                _announce(settings, document, urls[0], at)
+                nursery.start_soon(keep_phones, phones)
+                await stopped()
+                nursery.cancel_scope.cancel()
 
     run_alone(run)
 

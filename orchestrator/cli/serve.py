@@ -4,8 +4,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,13 +87,14 @@ def run_until_stopped(settings: Settings, documents: list[object]) -> None:
     """Serve until SIGINT or SIGTERM. Raises `ConfigError` and `ResourceError`, alone and not in groups."""
 
     async def run() -> None:
-        async with open_served(settings) as (exchange, urls):
-            for document in documents:
-                await exchange.apply(document, by="command line")
-            announce(exchange, urls)
-            # What was made until now stays: collecting must not look through it again at every call.
-            gc.freeze()
-            await stopped()
+        with heed_signals() as stopped:
+            async with open_served(settings) as (exchange, urls):
+                for document in documents:
+                    await exchange.apply(document, by="command line")
+                announce(exchange, urls)
+                # What was made until now stays: collecting must not look through it again at every call.
+                gc.freeze()
+                await stopped()
 
     run_alone(run)
 
@@ -107,6 +108,18 @@ def run_alone(run: Callable[[], Awaitable[None]]) -> None:
         while isinstance(told, BaseExceptionGroup):
             told = told.exceptions[0]
         raise told from None
+
+
+@contextmanager
+def heed_signals() -> Iterator[Callable[[], Awaitable[None]]]:
+    """Gives what waits for Ctrl-C or SIGTERM. One that comes during the start is not lost: it is heeded then."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+
+        async def stopped() -> None:
+            await anext(signals)
+            print("stopping", file=sys.stderr)
+
+        yield stopped
 
 
 @asynccontextmanager
@@ -143,14 +156,6 @@ def announce(exchange: "Exchange", urls: list[str]) -> None:
         apply = command("apply company.yaml", url=url, data_dir=exchange.settings.data_dir)
         print(f"\nThere is no company yet. README.md has one to begin with; then: {apply}", flush=True)
     structlog.get_logger(__name__).info("exchange_up", http=urls, sip=exchange.switch.engine.listening())
-
-
-async def stopped() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            print("stopping", file=sys.stderr)
-            return
 
 
 def _ports(text: str | None) -> tuple[int, int] | None:

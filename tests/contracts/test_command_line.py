@@ -227,10 +227,9 @@ async def test_a_fresh_exchange_says_what_to_do_next(tmp_path: Path) -> None:
         async with trio.open_nursery() as nursery:
             start = partial(trio.run_process, [TANDEM, *words], stdout=subprocess.PIPE, cwd=tmp_path)
             process = await nursery.start(start)
-            async for chunk in process.stdout:
-                said += chunk.decode()
-                if "There is no company yet" in said and said.endswith("\n"):
-                    process.terminate()
+            while not ("There is no company yet" in said and said.endswith("\n")):
+                said += (await process.stdout.receive_some()).decode()
+            process.terminate()
     told = said.splitlines()[-1]
     url = next(line.split()[-1] for line in said.splitlines() if "live page" in line).rstrip("/")
     assert told.endswith(f"then: {TANDEM} apply company.yaml --url {url} --data-dir fresh")
