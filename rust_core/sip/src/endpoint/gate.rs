@@ -147,7 +147,8 @@ impl Endpoint {
     }
 
     /// Whether credentials for `uri` were meant for a request to `target` (RFC 7616 §3.4.6): the same user, or none, of
-    /// the same host, or of an address of ours. Ports and parameters are left out of the one or the other by many.
+    /// the same host, or of another name of ours: of an address, or, where the request has that, of a company's domain.
+    /// Ports and parameters are left out of the one or the other by many.
     fn is_made_for(&self, uri: &str, target: &str) -> bool {
         let (Some(uri), Some(target)) = (Uri::parse(uri), Uri::parse(target)) else { return false };
         let is_ours = |host: &str| {
@@ -155,7 +156,9 @@ impl Endpoint {
             ip.is_some_and(|ip| self.config.listeners.iter().any(|l| l.advertised.ip() == ip))
         };
         (uri.user().is_none() || uri.user() == target.user())
-            && (uri.host.eq_ignore_ascii_case(target.host) || is_ours(uri.host))
+            && (uri.host.eq_ignore_ascii_case(target.host)
+                || is_ours(uri.host)
+                || is_ours(target.host) && self.registrar.is_realm(uri.host))
     }
 }
 
