@@ -257,7 +257,7 @@ class LegEnded:
     @property
     def by(self) -> str:
         """ "peer", "us" (a command), "deadline" (no decision in time), "timeout" (no answer from the network),
-        "media" (no packet for the media time-out) or "shutdown"."""
+        "media" (no packet for the media time-out, and nobody on hold) or "shutdown"."""
     @property
     def reason(self) -> str:
         """Reason phrase, or the text of the peer's Reason header (RFC 3326)."""

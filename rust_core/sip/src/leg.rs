@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::dialog;
 use crate::endpoint::{Account, Flow, LegId, Trunk};
-use crate::offer_answer::{Agreed, AgreedCodec, Codec, Session, SessionDescription};
+use crate::offer_answer::{Agreed, AgreedCodec, Codec, Direction, Session, SessionDescription};
 use crate::session_timer::{Answered, SessionTimer};
 use crate::wire::{HeaderName, Request};
 
@@ -204,9 +204,10 @@ impl Leg {
         }
     }
 
-    /// Whether nothing would tell that the far end has vanished: it need not send (hold), and refreshes no session.
+    /// Whether nothing would tell that the far end has vanished: it need not send (hold, with music or without), and
+    /// refreshes no session.
     pub(crate) fn is_out_of_sight(&self) -> bool {
-        let need_not_send = |agreed: &Agreed| !agreed.direction.flags().1;
+        let need_not_send = |agreed: &Agreed| agreed.direction != Direction::SendRecv;
         self.state == LegState::Confirmed
             && self.session_timer.is_none()
             && self.agreed.as_ref().is_some_and(need_not_send)

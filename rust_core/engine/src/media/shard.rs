@@ -373,11 +373,12 @@ impl Shard {
         }
     }
 
-    /// Tells once that a far end which should send does not.
+    /// Tells once that a far end which should send does not. One on hold may send music or nothing.
     fn notice_silence(&mut self) {
         for (hot, cold) in self.hot.iter().zip(&mut self.cold) {
             let Some(cold) = cold else { continue };
-            let is_expected = cold.agreed.as_ref().is_some_and(|agreed| agreed.params.receiving);
+            let params = cold.agreed.as_ref().map(|agreed| &agreed.params);
+            let is_expected = params.is_some_and(|params| params.receiving && params.sending);
             // Silence is known to the second only: one more, so that nobody is silent too early.
             let is_silent = is_expected && hot.session.silent_for(self.at) > self.media_timeout;
             if is_silent && !cold.silence_told {

@@ -395,9 +395,10 @@ fn a_recording_that_cannot_be_written_says_why() {
 #[test]
 fn silence_is_told_once_and_not_on_hold() {
     let world = World::new(800, Duration::from_secs(1));
-    let (silent, mut held) = (world.line(8), world.silent_line(8));
-    held.params.receiving = false;
-    world.shards.agreed(held.leg, held.params.clone());
+    let (silent, held, holds) = (world.line(8), world.silent_line(8), world.silent_line(8));
+    let params = |line: &Line| line.params.clone();
+    world.shards.agreed(held.leg, MediaParams { receiving: false, ..params(&held) });
+    world.shards.agreed(holds.leg, MediaParams { sending: false, ..params(&holds) });
     let event = world.next_event();
     assert_eq!(event.leg, silent.leg.leg);
     assert!(matches!(event.kind, MediaEventKind::Silent));

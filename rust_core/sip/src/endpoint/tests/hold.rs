@@ -4,10 +4,14 @@ use super::*;
 
 /// A call of the carrier that has said to send nothing from now on.
 fn held(extra: &str) -> (Desk, Caller) {
+    held_as("inactive", extra)
+}
+
+fn held_as(direction: &str, extra: &str) -> (Desk, Caller) {
     let mut desk = Desk::new();
     let (_, mut caller) = desk.talking();
     let kind = format!("Content-Type: application/sdp\r\n{extra}");
-    let held = caller.next("INVITE", &kind, &format!("{SDP}a=inactive\r\n"));
+    let held = caller.next("INVITE", &kind, &format!("{SDP}a={direction}\r\n"));
     assert_eq!(desk.ask(CARRIER, held).status, 200);
     desk.hear(CARRIER, caller.request("ACK", ""));
     desk.events();
@@ -46,8 +50,8 @@ fn who_answers_stays_whatever_he_says() {
 
 #[test]
 fn who_knows_of_no_call_or_says_nothing_ends_it() {
-    for status in [408, 481] {
-        let (mut desk, _) = held("");
+    for (direction, status) in [("inactive", 408), ("sendonly", 481), ("recvonly", 481)] {
+        let (mut desk, _) = held_as(direction, "");
         let options = asked(&mut desk);
         desk.hear(CARRIER, reply(&options, status));
         assert_eq!(desk.methods(), ["BYE"]);
