@@ -44,6 +44,7 @@ fn params(port: u16) -> MediaParams {
         channels: 1,
         send_type: number,
         receive_type: number,
+        variant: String::new(),
     };
     MediaParams {
         rtp: local(port),
