@@ -51,6 +51,8 @@ pub(crate) struct Leg {
     /// Their offer, until it is answered.
     pub(crate) offer: Option<SessionDescription>,
     pub(crate) agreed: Option<Agreed>,
+    /// What was agreed first, and what its other leg speaks: an offer may come back to it after one that named less.
+    pub(crate) agreed_first: Option<Agreed>,
     /// The INVITE of an incoming leg, until its final answer.
     pub(crate) invite: Option<Box<Request>>,
     /// Server transaction of that INVITE.
@@ -155,6 +157,7 @@ impl Leg {
             offered: Vec::new(),
             offer: None,
             agreed: None,
+            agreed_first: None,
             invite: None,
             server: None,
             client: None,
@@ -195,6 +198,12 @@ impl Leg {
     /// The codecs that this leg itself is offered again: as we have named them.
     pub(crate) fn spoken(&self) -> Vec<Codec> {
         self.agreed_or_offered(AgreedCodec::ours)
+    }
+
+    /// Notes what was agreed.
+    pub(crate) fn agree(&mut self, agreed: Agreed) {
+        self.agreed_first.get_or_insert_with(|| agreed.clone());
+        self.agreed = Some(agreed);
     }
 
     fn agreed_or_offered(&self, named: impl Fn(&AgreedCodec) -> Codec) -> Vec<Codec> {

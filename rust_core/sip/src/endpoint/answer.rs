@@ -68,7 +68,7 @@ impl Endpoint {
         let mut response = invite.response(200, reason_phrase(200), Some(&leg.local_tag));
         copy_record_routes(&invite, &mut response);
         leg.state = LegState::Accepted;
-        leg.agreed = Some(agreed.clone());
+        leg.agree(agreed.clone());
         // Too short an interval was refused when the INVITE came.
         let timed = SessionTimer::of_request(&invite.headers, now).ok().flatten();
         for (name, value) in leg.take_session_timer(timed) {

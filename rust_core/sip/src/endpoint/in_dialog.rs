@@ -131,8 +131,8 @@ impl Endpoint {
         } else {
             let theirs = sdp_body(request).and_then(|body| SessionDescription::parse(&body).ok());
             let session = leg.next_session(session.rtp);
-            let before = leg.agreed.clone();
-            let spoken = |codec: &Codec| Some(before.as_ref()?.again(codec)?.receive_fmtp.clone());
+            let first = leg.agreed_first.clone();
+            let spoken = |codec: &Codec| Some(first.as_ref()?.again(codec)?.receive_fmtp.clone());
             let answered = theirs
                 .and_then(|theirs| answer(&theirs, &session, Direction::SendRecv, spoken).ok());
             let Some((body, new)) = answered else {
@@ -140,7 +140,7 @@ impl Endpoint {
                 return self.respond_plainly(now, server, request, 488, &[]);
             };
             response.body = body.into();
-            leg.agreed = Some(new.clone());
+            leg.agree(new.clone());
             changed = Some(new);
         }
         for (name, value) in leg.take_session_timer(timed) {
@@ -183,7 +183,7 @@ impl Endpoint {
         let new =
             theirs.and_then(|theirs| accept_answer(offered, Direction::SendRecv, &theirs).ok());
         if let Some(new) = new {
-            leg.agreed = Some(new.clone());
+            leg.agree(new.clone());
             self.tell_media(now, id, new);
         }
     }

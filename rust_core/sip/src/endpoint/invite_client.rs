@@ -82,7 +82,7 @@ impl Endpoint {
         match agreed {
             Ok(agreed) => {
                 if let Some(leg) = self.legs.get_mut(&id) {
-                    leg.agreed = Some(agreed.clone());
+                    leg.agree(agreed.clone());
                 }
                 self.counters.answered += 1;
                 self.tell_media(now, id, agreed);

@@ -162,7 +162,7 @@ impl Endpoint {
         self.acknowledge(client, remote_tag(response), flow, ack);
         if let Some(agreed) = agreed.filter(|agreed| before.as_ref() != Some(agreed)) {
             if let Some(leg) = self.legs.get_mut(&id) {
-                leg.agreed = Some(agreed.clone());
+                leg.agree(agreed.clone());
             }
             self.tell_media(now, id, agreed);
         }

@@ -169,3 +169,20 @@ fn our_bye_follows_the_route_of_the_call() {
     let routes: Vec<_> = bye.headers.values(&HeaderName::Route).collect();
     assert_eq!(routes, ["<sip:198.51.100.10;lr>", "<sip:198.51.100.11;lr>"]);
 }
+
+#[test]
+fn who_has_named_less_for_a_while_may_name_all_again() {
+    let mut desk = Desk::new();
+    let (_, mut caller) = desk.talking();
+    let keys = "a=rtpmap:101 telephone-event/8000\r\n";
+    for (formats, extra) in [("8", "a=sendonly\r\n"), ("8 0 101", keys), ("0", ""), ("8 101", keys)]
+    {
+        let line = format!("m=audio 7000 RTP/AVP {formats}\r\n");
+        let sdp = format!("v=0\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{line}{extra}");
+        let reinvite = caller.next("INVITE", "Content-Type: application/sdp\r\n", &sdp);
+        let ok = desk.ask(CARRIER, reinvite);
+        let body = String::from_utf8_lossy(&ok.body).into_owned();
+        assert!(body.contains(&format!("m=audio 4000 RTP/AVP {formats}\r\n")), "{formats}: {body}");
+        desk.hear(CARRIER, caller.request("ACK", ""));
+    }
+}
