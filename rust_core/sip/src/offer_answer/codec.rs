@@ -28,8 +28,10 @@ impl Codec {
         let is_encoding = self.name.eq_ignore_ascii_case(&other.name)
             && self.clock_rate == other.clock_rate
             && self.channels == other.channels;
+        if !is_encoding {
+            return None;
+        }
         match (self.variant() == other.variant(), self.payload_type == number) {
-            _ if !is_encoding => None,
             (true, true) => Some(0),
             (true, false) => Some(1),
             (false, true) => Some(2),
