@@ -112,8 +112,8 @@ impl Connections {
         }
     }
 
-    /// Queues a message for a connection, or, where it is closed, for any to that peer; without one for a new one. The error names the
-    /// connection to close, if there is one.
+    /// Queues a message for a connection, or, where it is closed, for any to that peer; without one for a new one. The
+    /// error names the connection to close, if there is one.
     pub(super) fn send(
         &mut self,
         now: Instant,

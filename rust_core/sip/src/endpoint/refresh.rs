@@ -1,5 +1,5 @@
-//! Keeps legs in sight: repeats ringing (RFC 3261 §13.3.1.1) but not for ever, refreshes sessions and ends those that nobody refreshes
-//! (RFC 4028).
+//! Keeps legs in sight: repeats ringing (RFC 3261 §13.3.1.1) but not for ever, refreshes sessions and ends those that
+//! nobody refreshes (RFC 4028).
 
 use std::time::{Duration, Instant};
 

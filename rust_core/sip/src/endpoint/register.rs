@@ -1,4 +1,4 @@
-//! Answers REGISTER (RFC 3261 §10.3, RFC 3327, RFC 5626 §4.2).
+//! Answers REGISTER (RFC 3261 §10.3, RFC 3327, RFC 5626 §6).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
