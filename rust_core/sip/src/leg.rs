@@ -75,6 +75,8 @@ pub(crate) struct Leg {
     pub(crate) probed_at: Option<Instant>,
     /// Whether they take an UPDATE.
     pub(crate) takes_update: bool,
+    /// Keys sent to it as INFO that it has not answered.
+    pub(crate) unanswered_keys: u8,
     /// When we last said that it rings.
     pub(crate) rang_at: Option<Instant>,
     /// When somebody was last rung for it.
@@ -169,6 +171,7 @@ impl Leg {
             refresh: None,
             probed_at: None,
             takes_update: false,
+            unanswered_keys: 0,
             rang_at: None,
             led_on_at: None,
             rings: false,

@@ -82,6 +82,8 @@ pub(crate) enum Owner {
     Refresh(LegId, bool),
     /// An OPTIONS that asks for a sign of life of a leg.
     Probe(LegId),
+    /// A key sent to a leg.
+    Key(LegId),
     /// The registration at a trunk: company, trunk, and which question of ours it was.
     Registration(TrunkKey, u64),
     /// A registration that we take back, whose trunk may be gone already.

@@ -215,6 +215,7 @@ impl Endpoint {
                 self.on_refresh_response(now, leg, authorized, request, response);
             }
             Owner::Probe(leg) => self.on_probe_response(now, leg, response),
+            Owner::Key(leg) => self.on_key_done(leg),
             Owner::Dial(_) | Owner::Nobody => {}
         }
     }

@@ -34,6 +34,8 @@ counters! {
     unclear_trunks,
     /// Of these, with a wrong password.
     wrong_passwords,
+    /// Keys that a far end was not sent as INFO, because it answers none.
+    keys_unsent,
     /// Registers obeyed.
     registers,
     /// Requests and responses sent again.

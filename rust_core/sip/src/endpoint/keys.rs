@@ -9,19 +9,32 @@ use crate::transaction::Owner;
 use crate::wire::{HeaderName, Method, Request};
 
 impl Endpoint {
-    /// Sends one key of "0123456789*#ABCD". Nobody waits for what comes of it.
+    /// Sends one key of "0123456789*#ABCD". What comes of it matters only to how many may follow: a far end that answers
+    /// none of them is sent no more.
     pub(super) fn press_key(&mut self, now: Instant, id: LegId, key: char) {
         let user_agent = self.config.user_agent.clone();
         let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.state == LegState::Confirmed)
         else {
             return;
         };
+        if leg.unanswered_keys >= MAX_UNANSWERED_KEYS {
+            self.counters.keys_unsent += 1;
+            return;
+        }
+        leg.unanswered_keys += 1;
         let mut info = dialog::request(leg, Method::Info);
         info.headers.push(HeaderName::UserAgent, user_agent);
         info.headers.push(HeaderName::ContentType, RELAY);
         info.body = format!("Signal={key}\r\nDuration={PRESS_MS}\r\n").into();
         let flow = leg.next_hop();
-        self.open_client(now, flow, info, Owner::Nobody);
+        self.open_client(now, flow, info, Owner::Key(id));
+    }
+
+    /// A key was answered, or will not be.
+    pub(super) fn on_key_done(&mut self, id: LegId) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.unanswered_keys = leg.unanswered_keys.saturating_sub(1);
+        }
     }
 
     /// Keys as INFO, in both forms that phones use.
@@ -74,3 +87,6 @@ const RELAY: &str = "application/dtmf-relay";
 
 /// How long a key is said to be held: well above the 40 ms of ITU-T Q.24.
 const PRESS_MS: u32 = 160;
+
+/// Keys on their way to one leg: as many as a number has that is typed ahead.
+const MAX_UNANSWERED_KEYS: u8 = 16;

@@ -78,6 +78,7 @@ impl Endpoint {
             Owner::Refresh(id, _) | Owner::Probe(id) => {
                 self.hang_up(now, id, 408, why, EndedBy::Timeout)
             }
+            Owner::Key(id) => self.on_key_done(id),
             Owner::Registration(key, question) => {
                 self.on_no_registration(now, &key, question, status, why);
             }

@@ -132,6 +132,26 @@ fn keys_come_as_info_in_both_forms() {
 }
 
 #[test]
+fn a_far_end_that_answers_no_key_is_sent_few() {
+    let mut desk = Desk::new();
+    let (leg, _) = desk.talking();
+    let press = |desk: &mut Desk| {
+        for _ in 0..1_000 {
+            desk.command(Command::PressKey { leg, key: '5' });
+        }
+        desk.requests()
+    };
+    let sent = press(&mut desk);
+    assert_eq!((sent.len(), desk.endpoint.counters().keys_unsent), (16, 984));
+    desk.hear(CARRIER, sent[0].response(200, "OK", None).to_bytes());
+    desk.hear(CARRIER, sent[1].response(415, "No", None).to_bytes());
+    assert_eq!(press(&mut desk).len(), 2);
+    desk.pass_s(40);
+    desk.sent();
+    assert_eq!(press(&mut desk).len(), 16, "what got no answer is forgotten");
+}
+
+#[test]
 fn a_key_of_ours_goes_as_info_while_the_call_lasts() {
     let mut desk = Desk::new();
     let (leg, _) = desk.called();
