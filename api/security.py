@@ -41,8 +41,6 @@ class Access:
             raise Problem("not_found", "there is no company yet; make one: tandem apply FILE")
         if self.wanted is None and len(known) == 1:
             return known[0]
-        if not known:
-            raise Problem("not_found", "there is no company yet; make one: tandem apply FILE")
         if self.wanted is None:
             raise Problem("company_required", "name it as `company` (in the command line --company)")
         if self.wanted not in known:
