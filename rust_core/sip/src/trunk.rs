@@ -124,18 +124,7 @@ impl Trunks {
     /// Contact is asked for is meant, then those known by it, then those that are registered there: the narrowest
     /// network first. A trunk that registers is known only while it is registered.
     pub(crate) fn of_source(&self, now: Instant, source: IpAddr, user: Option<&str>) -> Whose<'_> {
-        let source = source.to_canonical();
-        let exact = self.by_address.get(&source).map_or(&[][..], Vec::as_slice);
-        let networks = self.networks.iter().filter(|(net, len, _)| contains(*net, *len, source));
-        let keys = exact.iter().chain(networks.map(|(.., key)| key));
-        let is_registered = |key: &&TrunkKey| {
-            self.registrations.get(*key).and_then(|r| r.until).is_some_and(|until| now < until)
-        };
-        let known: Vec<_> = keys
-            .filter_map(|key| Some((key, self.trunks.get(key)?)))
-            .filter(|(key, trunk)| !trunk.register || is_registered(key))
-            .map(|(_, trunk)| trunk)
-            .collect();
+        let known: Vec<_> = self.known_at(now, source).collect();
         let is_asked = |trunk: &&Arc<Trunk>| user == Some(trunk.contact_user.as_str());
         let asked: Vec<_> = known.iter().copied().filter(is_asked).collect();
         let by_address: Vec<_> = known.iter().copied().filter(|trunk| !trunk.register).collect();
@@ -147,6 +136,25 @@ impl Trunks {
             }
             Some(_) => Whose::Unclear,
         }
+    }
+
+    /// Whether a request from `source` may be some trunk's.
+    pub(crate) fn is_source(&self, now: Instant, source: IpAddr) -> bool {
+        self.known_at(now, source).next().is_some()
+    }
+
+    fn known_at(&self, now: Instant, source: IpAddr) -> impl Iterator<Item = &Arc<Trunk>> {
+        let source = source.to_canonical();
+        let exact = self.by_address.get(&source).map_or(&[][..], Vec::as_slice);
+        let networks =
+            self.networks.iter().filter(move |(net, len, _)| contains(*net, *len, source));
+        let keys = exact.iter().chain(networks.map(|(.., key)| key));
+        let is_registered = move |key: &TrunkKey| {
+            self.registrations.get(key).and_then(|r| r.until).is_some_and(|until| now < until)
+        };
+        keys.filter_map(|key| Some((key, self.trunks.get(key)?)))
+            .filter(move |(key, trunk)| !trunk.register || is_registered(key))
+            .map(|(_, trunk)| trunk)
     }
 
     pub(crate) fn all_registering(&self) -> Vec<Arc<Trunk>> {

@@ -34,15 +34,17 @@ impl Endpoint {
     ) -> Option<Sender> {
         let user = Uri::parse(&request.uri).and_then(|uri| uri.user());
         // A phone beside a trunk on one address shows who it is.
-        let is_phone = request.headers.line(&HeaderName::ProxyAuthorization).is_some()
-            || self.is_own_user(request);
+        let is_phone = || {
+            request.headers.line(&HeaderName::ProxyAuthorization).is_some()
+                || self.is_own_user(request)
+        };
         match self.trunks.of_source(now, flow.peer.ip(), user.as_deref()) {
-            Whose::Of(trunk) if !is_phone => {
+            Whose::Of(trunk) if !is_phone() => {
                 let trunk = trunk.clone();
                 self.prove(now, flow);
                 return Some(Sender::Trunk(trunk));
             }
-            Whose::Unclear if !is_phone => self.counters.unclear_trunks += 1,
+            Whose::Unclear if !is_phone() => self.counters.unclear_trunks += 1,
             _ => {}
         }
         self.authenticate(now, flow, reply, request, 407).map(Sender::Device)

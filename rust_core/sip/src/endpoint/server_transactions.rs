@@ -9,7 +9,6 @@ use super::requests::reason_phrase;
 use super::{Due, Endpoint, Flow};
 use crate::defence::source_of;
 use crate::transaction::{ServerState, ServerTransaction, server_key};
-use crate::trunk::Whose;
 use crate::wire::{HeaderName, Method, Request, Response};
 
 impl Endpoint {
@@ -26,7 +25,7 @@ impl Endpoint {
         let is_too_many = self.servers.len() >= MAX_TRANSACTIONS
             || held >= MAX_OF_SOURCE
                 && !matches!(request.method, Method::Bye | Method::Cancel)
-                && matches!(self.trunks.of_source(now, ip, None), Whose::Nobodys);
+                && !self.trunks.is_source(now, ip);
         if is_too_many {
             return None;
         }
