@@ -9,6 +9,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,7 @@ from attrs import define, field
 from orchestrator.devices.journal.codec import encode, kind_of, whole
 from orchestrator.devices.journal.folds import Folds
 from orchestrator.devices.store.times import to_us
+from orchestrator.model.identifiers import CallId
 from orchestrator.model.journal import Record
 from orchestrator.statistics.records import CallRecord, CallRecords
 
@@ -109,24 +111,22 @@ class Writer:
 
     def _rows(self, lines: Sequence[Line]) -> list[list[Row]]:
         entries: list[Row] = []
-        kept: dict[object, tuple[Row, list[Row]]] = {}
+        changed: dict[CallId, tuple[CallRecord, Record]] = {}
+        guard, apply = self.folds.guard, self.calls.apply
         for record, body in lines:
             entry = record.entry
             call = getattr(entry, "call", None)
             entries.append((record.company, record.seq, to_us(record.at), kind_of(entry), call, body))
-            if (rows := self.folds.guard("call_records", self._record, record)) is not None:
-                kept[call] = rows
-        return [
-            entries,
-            [record for record, _ in kept.values()],
-            [party for _, parties in kept.values() for party in parties],
-        ]
+            if (kept := guard("call_records", apply, record)) is not None:
+                changed[kept.call] = (kept, record)
+        # Once a call, however many of its entries are in the batch.
+        rows = [guard("call_records", partial(_rows_of, kept), record) for kept, record in changed.values()]
+        made = [row for row in rows if row is not None]
+        return [entries, [call for call, _ in made], [party for _, parties in made for party in parties]]
 
-    def _record(self, record: Record) -> tuple[Row, list[Row]] | None:
-        changed = self.calls.apply(record)
-        if changed is None:
-            return None
-        return _record_row(changed), _party_rows(changed) if changed.ended_at else []
+
+def _rows_of(kept: CallRecord, _: Record) -> tuple[Row, list[Row]]:
+    return _record_row(kept), _party_rows(kept) if kept.ended_at else []
 
 
 def _record_row(record: CallRecord) -> Row:
