@@ -31,6 +31,8 @@ HOLD_MS = 100
 WANTED_RATE = 800
 WANTED_PYTHON_MS = 0.6
 FAILOVER_RATE = 50
+MEMORY_S = 40
+"""Longer than finished calls are remembered (RFC 3261 §17): after that only what leaks grows."""
 
 
 def run(*, quick: bool) -> dict[str, object]:
@@ -159,8 +161,8 @@ class Exchange:
         )
 
     def growth_mb(self, calls: int, rate: int) -> float:
-        """How much the process grows over `calls` calls, after it has settled."""
-        self._call(rate, max(rate * 2, 2_000), DID)
+        """How much the process grows over `calls` calls, once it is as large as calls at this rate make it."""
+        self._call(rate, rate * MEMORY_S, DID)
         _settle()
         before = _rss_mb(self.process.pid)
         self._call(rate, calls, DID)
