@@ -105,7 +105,7 @@ async def _exchange(
         projections.open(id, state.configuration.company.time_zone)
     now = clock.now()
     await database.read(lambda connection: projections.rebuild(connection, now, journal.folds))
-    journal.folds.named.update(projections.named())
+    projections.fold_into(journal.folds)
     _close_what_was_open(journal, past, projections)
     keys = Keys(database, clock, rng)
     await keys.load()

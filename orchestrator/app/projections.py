@@ -1,6 +1,6 @@
 """The folds of every company's journal, and how they are brought up to date at start."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,18 +11,7 @@ from orchestrator.devices.journal.folds import Folds
 from orchestrator.devices.store.database import Database
 from orchestrator.devices.store.history import replay
 from orchestrator.model.identifiers import CompanyId
-from orchestrator.model.journal import (
-    CallAnswered,
-    CallArrived,
-    CallEnded,
-    CallRouted,
-    CallTransferred,
-    CommandAccepted,
-    CommandCompleted,
-    CommandFailed,
-    PersonNotReached,
-    Record,
-)
+from orchestrator.model.journal import Record
 from orchestrator.statistics.commands import KEPT, Commands
 from orchestrator.statistics.day import Day, day_of
 from orchestrator.statistics.live import CallBoard
@@ -45,9 +34,11 @@ class Projections:
 
     companies: dict[CompanyId, CompanyFolds] = field(factory=dict)
 
-    def named(self) -> dict[str, Callable[[Record], None]]:
-        """What takes each durable record, by name."""
-        return {"live_calls": self._board, "figures": self._day, "commands": self._commands}
+    def fold_into(self, folds: Folds) -> None:
+        """Take each durable record from now on."""
+        folds.add("live_calls", self._board, CallBoard.HEEDS)
+        folds.add("figures", self._day, Day.HEEDS)
+        folds.add("commands", self._commands, Commands.HEEDS)
 
     def open(self, company: CompanyId, time_zone: str) -> None:
         """Begin to fold for a company."""
@@ -111,15 +102,5 @@ def _lately(
     return replay(connection, company, since, [kind.__name__ for kind in _FOLDED], last)
 
 
-_FOLDED = (
-    CallArrived,
-    CallRouted,
-    PersonNotReached,
-    CallAnswered,
-    CallTransferred,
-    CallEnded,
-    CommandAccepted,
-    CommandCompleted,
-    CommandFailed,
-)
+_FOLDED = {*Day.HEEDS, *Commands.HEEDS}
 """Kinds of entries that last in a fold after a restart."""

@@ -2,6 +2,7 @@
 
 import enum
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from attrs import define, evolve, field, frozen
 
@@ -36,6 +37,9 @@ class CommandState:
 @define
 class Commands:
     """The fold: commands of the last day, oldest first, at most `keep`."""
+
+    HEEDS: ClassVar = (CommandAccepted, CommandCompleted, CommandFailed, CallArrived)
+    """Kinds of entries that tell of a command."""
 
     keep: int = 100_000
     states: dict[CommandId, CommandState] = field(factory=dict)

@@ -1,6 +1,7 @@
 """The fold behind `Counters`: one company's day, entry by entry."""
 
 from datetime import datetime, timedelta, tzinfo
+from typing import ClassVar
 
 from attrs import define, field
 
@@ -23,6 +24,9 @@ from orchestrator.statistics.sums import PersonSums, Sums
 class Day:
     """Counts the local day of the newest arrival. Bounded by the calls going on, the people and the numbers."""
 
+    HEEDS: ClassVar = (CallArrived, CallRouted, PersonNotReached, CallAnswered, CallTransferred, CallEnded)
+    """Kinds of entries that count."""
+
     zone: tzinfo
     _calls: dict[CallId, "_Call"] = field(factory=dict)
     _begins: datetime | None = None
@@ -37,7 +41,7 @@ class Day:
         if isinstance(entry, CallArrived):
             self._arrived(entry, record.at)
             return
-        if not isinstance(entry, CallRouted | PersonNotReached | CallAnswered | CallTransferred | CallEnded):
+        if not isinstance(entry, self.HEEDS):
             return
         call = self._calls.get(entry.call)
         if call is None:

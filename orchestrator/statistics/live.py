@@ -2,6 +2,7 @@
 
 import enum
 from datetime import datetime
+from typing import ClassVar
 
 from attrs import define, field, frozen
 
@@ -57,6 +58,17 @@ class LiveCall:
 @define
 class CallBoard:
     """A fold: the calls that have arrived and not ended, oldest first."""
+
+    HEEDS: ClassVar = (
+        CallArrived,
+        CallRouted,
+        DeviceRang,
+        LegFinished,
+        CallAnswered,
+        CallTransferred,
+        CallEnded,
+    )
+    """Kinds of entries that move a call."""
 
     calls: dict[CallId, LiveCall] = field(factory=dict)
 

@@ -1,13 +1,13 @@
 """What is computed from the journal as it goes on. A fault of ours in a fold costs that fold one entry, and no more."""
 
 from collections import Counter
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import TypeVar, get_args
 
 import structlog
 from attrs import define, field
 
-from orchestrator.model.journal import Record
+from orchestrator.model.journal import Entry, Record
 
 T = TypeVar("T")
 
@@ -16,14 +16,20 @@ T = TypeVar("T")
 class Folds:
     """Folds by name, each guarded. `guard` may run in any thread."""
 
-    named: dict[str, Callable[[Record], object]] = field(factory=dict)
-    """Called with each durable record, in order."""
     behind: Counter[str] = field(factory=Counter)
     """How many entries each fold has lost since start. What it tells is wrong by them until it is computed anew."""
+    _heeding: dict[type[Entry], list[tuple[str, Callable[[Record], object]]]] = field(factory=dict)
+
+    def add(
+        self, name: str, fold: Callable[[Record], object], heeds: Iterable[type[Entry]] = get_args(Entry)
+    ) -> None:
+        """From now on `fold` is called with each durable record, in order, whose entry is of a kind that it heeds."""
+        for kind in heeds:
+            self._heeding.setdefault(kind, []).append((name, fold))
 
     def tell(self, record: Record) -> None:
-        """Hand a record to each fold."""
-        for name, fold in self.named.items():
+        """Hand a record to each fold that heeds it."""
+        for name, fold in self._heeding.get(type(record.entry), ()):
             self.guard(name, fold, record)
 
     def guard(self, name: str, fold: Callable[[Record], T], record: Record) -> T | None:

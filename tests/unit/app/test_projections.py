@@ -65,7 +65,7 @@ def test_after_a_move_the_live_figure_equals_the_figure_recomputed(
     async def story() -> Counters:
         projections, folds = Projections(), Folds()
         projections.open(COMPANY, zones[0])
-        folds.named.update(projections.named())
+        projections.fold_into(folds)
         for record in records[:before]:
             folds.tell(record)
         busy, now = Busy(database, folds, records[before:after]), records[before - 1].at
@@ -87,7 +87,7 @@ async def test_a_call_from_before_the_new_day_still_goes_on(database: Database) 
     database.write_now(lambda connection: _store(connection, [record]))
     projections, folds = Projections(), Folds()
     projections.open(COMPANY, "UTC")
-    folds.named.update(projections.named())
+    projections.fold_into(folds)
     folds.tell(record)
     midnight_in_moscow = START + timedelta(hours=2)
     await projections.move(COMPANY, "Europe/Moscow", midnight_in_moscow, 1, database, folds)

@@ -44,7 +44,7 @@ async def entries(database: Database, company: CompanyId = DEMO) -> list[Record]
 async def test_what_was_written_is_there_in_order_and_numbered_without_a_gap(database: Database) -> None:
     told: list[Record] = []
     async with journal_on(database) as journal:
-        journal.folds.named["told"] = told.append
+        journal.folds.add("told", told.append)
         for place in range(300):
             journal.write(OTHER if place % 3 == 0 else DEMO, gone(place))
             if place % 50 == 0:
@@ -80,7 +80,7 @@ async def test_nothing_is_told_before_it_is_durable(database: Database) -> None:
 
     seen: list[bool] = []
     async with journal_on(database) as journal:
-        journal.folds.named["seen"] = lambda record: seen.append((count() or 0) >= record.seq)
+        journal.folds.add("seen", lambda record: seen.append((count() or 0) >= record.seq))
         for _ in range(20):
             journal.write(DEMO, gone())
         assert count() == 0
@@ -96,7 +96,7 @@ async def test_call_records_are_the_fold_of_the_journal(database: Database) -> N
             if (changed := fold.apply(record)) is not None:
                 kept[changed.call] = changed
 
-        journal.folds.named["told"] = told
+        journal.folds.add("told", told)
         for place, record in enumerate(day(1, 60)):
             journal.write(DEMO, record.entry)
             if place % 7 == 0:
@@ -142,7 +142,7 @@ async def test_pages_of_records_meet_without_gap_or_overlap(database: Database) 
 async def test_while_the_disk_is_full_entries_wait_and_calls_are_refused(database: Database) -> None:
     told: list[Record] = []
     async with journal_on(database) as journal:
-        journal.folds.named["told"] = told.append
+        journal.folds.add("told", told.append)
         journal.write(DEMO, gone())
         await journal.durable()
         limit = _page_limit(journal)
@@ -193,6 +193,38 @@ async def test_a_disk_that_hangs_holds_calls_up_for_a_moment_only(database: Data
     assert [record.entry for record in await entries(database)] == [gone(1), gone(2)]
 
 
+async def test_a_disk_that_hangs_lets_go_whoever_waited_for_it_and_for_what_comes_next(
+    database: Database,
+) -> None:
+    async with journal_on(database, patience_s=0.2) as journal:
+        with database.writing:
+            async with trio.open_nursery() as nursery:
+                for place in range(2):
+                    journal.write(DEMO, gone(place))
+                    nursery.start_soon(journal.durable)
+                    await trio.sleep(0.05)
+                nursery.cancel_scope.deadline = trio.current_time() + 1
+            assert not nursery.cancel_scope.cancelled_caught
+            assert journal.waiting() == 2
+        with trio.fail_after(5):
+            while journal.fault:  # noqa: ASYNC110 - nobody tells of it
+                await trio.sleep(0.002)
+        journal.write(DEMO, gone(2))
+        await journal.durable()
+        assert len(await entries(database)) == 3
+
+
+async def test_a_fold_is_told_what_it_heeds_and_nothing_else(database: Database) -> None:
+    told: list[Record] = []
+    async with journal_on(database) as journal:
+        journal.folds.add("ends", told.append, [CallEnded])
+        end = CallEnded(CallId("c"), EndCause.ABANDONED, 1, 0)
+        for entry in (gone(), end, CallAnswered(CallId("c"), LegId(2), Who(), 1)):
+            journal.write(DEMO, entry)
+        await journal.durable()
+    assert [record.entry for record in told] == [end]
+
+
 async def test_above_the_spool_only_calls_are_remembered_and_numbers_have_no_gap(database: Database) -> None:
     call = CallId("c")
     async with journal_on(database, spool=10) as journal:
@@ -231,7 +263,8 @@ async def test_a_fold_that_crashes_harms_nobody(database: Database) -> None:
         raise RuntimeError("fold")
 
     async with journal_on(database) as journal:
-        journal.folds.named |= {"figures": crash, "other": told.append}
+        journal.folds.add("figures", crash)
+        journal.folds.add("other", told.append)
         journal.write(DEMO, gone())
         with capture_logs() as logs:
             await journal.durable()
