@@ -52,6 +52,8 @@ class SqlJournal:
     _pending_durable: trio.Event = field(factory=trio.Event)
     _committing_durable: trio.Event | None = None
     _committing: int = 0
+    _committing_since_s: float = math.inf
+    """On trio's clock; infinite while nothing is being committed."""
     _failing_since_s: float = math.inf
     """On trio's clock; infinite while all is well."""
     _ending: bool = False
@@ -91,11 +93,8 @@ class SqlJournal:
         durable = self._pending_durable if self._pending else self._committing_durable
         if durable is None:
             await trio.lowlevel.checkpoint()
-            return
-        with trio.move_on_at(min(trio.current_time(), self._failing_since_s) + self.patience_s):
+        else:
             await durable.wait()
-        if self.fault is None and not durable.is_set():
-            self._failed(f"the disk has written nothing for {self.patience_s:g} s", self.patience_s)
 
     def last_seq(self, company: CompanyId) -> int:
         """The newest entry that was told; 0 if there is none."""
@@ -122,10 +121,11 @@ class SqlJournal:
         self._news, self._asked = trio.Event(), trio.Event()
         self._committing_durable, self._committing = durable, len(lines)
         batch = Batch(lines, to_us(self.clock.now()))
+        self._committing_since_s = trio.current_time()
         while not await self._tried(batch):
             await trio.sleep(_RETRY_S)
             batch.now_us = to_us(self.clock.now())
-        self._committing_durable, self._committing = None, 0
+        self._committing_durable, self._committing, self._committing_since_s = None, 0, math.inf
         for record, _ in lines:
             self._told[record.company] = record.seq
             self.folds.tell(record)
@@ -150,6 +150,19 @@ class SqlJournal:
             _LOG.error("journal_fault", why=why, waiting=self.waiting())
             self._failing_since_s = trio.current_time() - since_s
         self.fault = why
+
+    async def _let_go(self) -> None:
+        """Let those go who have waited for the disk too long. One clock for all of them: they are many, and it is
+        asked for nothing nearly always."""
+        while True:
+            await trio.sleep(self.patience_s / 8)
+            if trio.current_time() - self._committing_since_s >= self.patience_s and self.fault is None:
+                self._failed(f"the disk has written nothing for {self.patience_s:g} s", self.patience_s)
+            if trio.current_time() - self._failing_since_s >= self.patience_s:
+                durable, self._pending_durable = self._pending_durable, trio.Event()
+                durable.set()
+                if self._committing_durable is not None:
+                    self._committing_durable.set()
 
     async def _finish(self) -> None:
         self._ending = True
@@ -179,9 +192,12 @@ async def open_journal(
 
 async def _shielded(scope: trio.CancelScope, journal: SqlJournal) -> None:
     with scope:
-        await journal._run()
-        while journal.waiting():
-            await journal._commit()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(journal._let_go)
+            await journal._run()
+            while journal.waiting():
+                await journal._commit()
+            nursery.cancel_scope.cancel()
 
 
 _NEVER_LOST = (CallArrived, CallAnswered, CallEnded)
