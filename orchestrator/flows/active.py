@@ -4,8 +4,6 @@ Nobody but a call's own task touches the call. A command is put into its inbox a
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import trio
 from attrs import define, field
@@ -49,16 +47,15 @@ class ActiveCall:
             self.whole.cancel()
         self.unreported[command.id] = command
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """While two people talk: a transfer leaves the block."""
-        with trio.CancelScope() as self._listening:
-            if self.transfers:
-                self._listening.cancel()
-            try:
-                yield
-            finally:
-                self._listening = None
+    def listen(self, scope: trio.CancelScope) -> None:
+        """Two people begin to talk within `scope`: a transfer cancels it, also one that waits already."""
+        self._listening = scope
+        if self.transfers:
+            scope.cancel()
+
+    def listen_no_longer(self) -> None:
+        """They talk no more: there is nobody to transfer."""
+        self._listening = None
 
     def engage(self, person: PersonId) -> None:
         """Count the call for this person."""

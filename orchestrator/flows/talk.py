@@ -1,5 +1,7 @@
 """Two people talk, until one leaves or a command changes the pair."""
 
+import trio
+
 from orchestrator.flows.story import Ending, Party, Story, left
 from orchestrator.flows.transfer import transfer
 from orchestrator.model.calls import EndCause
@@ -8,8 +10,12 @@ from orchestrator.model.calls import EndCause
 async def talk(story: Story, caller: Party, callee: Party) -> Ending:
     """Wait for the end of a conversation; leaving the call's block then ends the other's leg."""
     while True:
-        with story.active.listening():
-            gone = await story.call.first_end(caller.leg, callee.leg)
+        with trio.CancelScope() as scope:
+            story.active.listen(scope)
+            try:
+                gone = await story.call.first_end(caller.leg, callee.leg)
+            finally:
+                story.active.listen_no_longer()
             if gone is caller.leg:
                 return left(gone, EndCause.CALLER_HUNG_UP)
             return left(gone, EndCause.CALLEE_HUNG_UP)

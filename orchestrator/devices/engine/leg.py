@@ -1,11 +1,10 @@
 """One leg of the engine, and what waits for its events."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import define
+from attrs import define, field
 
 from orchestrator import _rust_core as core
 from orchestrator.devices.engine.words import failure_of
@@ -34,7 +33,8 @@ class EngineLeg:
     """The engine's name of the prompt whose end is awaited."""
     _played: trio.Event | None = None
     _was_heard: bool = False
-    _scopes: list[trio.CancelScope] | None = None
+    scopes: list[trio.CancelScope] = field(factory=list)
+    """What its end cancels."""
 
     async def outcome(self) -> Outcome:
         while self._outcome is None:
@@ -43,18 +43,8 @@ class EngineLeg:
             await self._decided.wait()
         return self._outcome
 
-    @contextmanager
-    def while_lasts(self) -> Iterator[trio.CancelScope]:
-        with trio.CancelScope() as scope:
-            if self.end is not None:
-                scope.cancel()
-            if self._scopes is None:
-                self._scopes = []
-            self._scopes.append(scope)
-            try:
-                yield scope
-            finally:
-                self._scopes.remove(scope)
+    def while_lasts(self) -> "WhileLasts":
+        return WhileLasts(self)
 
     def keep(self) -> None:
         self.kept = True
@@ -108,7 +98,7 @@ class EngineLeg:
             self.call.forget(self, end)
         if self._outcome is None:
             self._decide(failure_of(end, rang=self._rang))
-        for scope in self._scopes or ():
+        for scope in self.scopes:
             scope.cancel()
 
     def _decide(self, outcome: Outcome) -> None:
@@ -122,6 +112,26 @@ class EngineLeg:
         if self.call is not None and (own := f"{self.call.company}/{prompt}") in prompts:
             return own
         return prompt if prompt in prompts else None
+
+
+@define(eq=False)
+class WhileLasts:
+    """A block that the end of a leg cancels. Each call opens one, and a generator would double its price."""
+
+    leg: EngineLeg
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+    def __enter__(self) -> trio.CancelScope:
+        if self.leg.end is not None:
+            self.scope.cancel()
+        self.leg.scopes.append(self.scope)
+        return self.scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self.leg.scopes.remove(self.scope)
+        return self.scope.__exit__(kind, error, trace)
 
 
 PLAYING_LATE_MAX_S = 5.0

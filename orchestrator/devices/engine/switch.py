@@ -132,6 +132,9 @@ class EngineSwitch:
                 case core.LegAnswered():
                     if leg := self.legs.get(event.leg):
                         leg.handle_answered()
+                case core.LegRinging():
+                    if leg := self.legs.get(event.leg):
+                        leg.handle_ringing()
                 case core.IncomingCall():
                     leg = self.legs[event.leg] = EngineLeg(LegId(event.leg), self)
                     self._waiting[leg.id] = leg
@@ -145,9 +148,6 @@ class EngineSwitch:
                     _log.warning("wrong_passwords", source=source, count=count, last_account=account)
                 case core.TrunkStateChanged():
                     self._trunk_changed(event)
-                case core.LegRinging():
-                    if leg := self.legs.get(event.leg):
-                        leg.handle_ringing()
                 case core.KeyPressed() | core.RecordingEnded():
                     pass
         except Exception as fault:

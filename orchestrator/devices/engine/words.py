@@ -44,7 +44,7 @@ def arrival_of(event: core.IncomingCall) -> Arrival:
         FromTrunk(TrunkId(trunk or "")) if device is None else FromDevice(DeviceId(device)),
         CallerId(event.caller_number, event.caller_name),
         event.called,
-        any(codec.upper() in PLAYABLE for codec in event.codecs),
+        not PLAYABLE.isdisjoint(map(str.upper, event.codecs)),
     )
 
 
