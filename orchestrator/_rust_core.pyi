@@ -422,7 +422,8 @@ class Engine:
         """Replace the table. Bindings of accounts that are gone end with `RegistrationChanged`.
 
         `emergency_numbers` are those of each company, as dialled. A device of the company that calls one is never
-        refused for load, and no trunk is too full to carry it on.
+        refused for load, and no trunk is too full to carry it on. A device that is dialled with such a number as
+        `caller_number` is one of a call for help too.
         """
     def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         """Replace the table. Calls that use a trunk which is gone go on; its registration is removed."""

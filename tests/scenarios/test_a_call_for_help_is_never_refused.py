@@ -31,3 +31,5 @@ async def test_by_command(autojump_clock: MockClock) -> None:
         command = office.originate("anna", "112")
         await office.all_over()
     assert office.only(CommandCompleted).command == command
+    # The engine rings a phone above its limits where such a number is shown.
+    assert office.switch.shown[0].number == "112"

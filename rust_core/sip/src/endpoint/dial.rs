@@ -57,7 +57,7 @@ impl Endpoint {
         let hops = served.map_or(Some(MAX_FORWARDS), Leg::hops_left);
         let way = hops
             .ok_or((483, EndedBy::Us, "too many hops"))
-            .and_then(|hops| Ok((hops, self.way_to(target)?)));
+            .and_then(|hops| Ok((hops, self.way_to(target, caller)?)));
         let (max_forwards, way) = match way {
             Ok(way) => way,
             Err((status, by, why)) => {
@@ -104,11 +104,11 @@ impl Endpoint {
         }
     }
 
-    fn way_to(&mut self, target: &Target) -> Result<Way, NoWay> {
+    fn way_to(&mut self, target: &Target, caller: &CallerId) -> Result<Way, NoWay> {
         if self.closing {
             return Err((503, EndedBy::Shutdown, "shutting down"));
         }
-        let is_emergency = self.is_emergency(target);
+        let is_emergency = self.is_emergency(target, caller);
         if !self.has_room(is_emergency) || self.clients.len() >= MAX_TRANSACTIONS {
             return Err((503, EndedBy::Us, "no room for another leg"));
         }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::gate::Sender;
-use super::{EMERGENCY_LEGS, Endpoint, Target};
+use super::{CallerId, EMERGENCY_LEGS, Endpoint, Target};
 use crate::leg::LegState;
 use crate::wire::{Method, Request, Uri};
 
@@ -46,14 +46,17 @@ impl Endpoint {
         self.legs.len() < self.config.max_legs + reserve
     }
 
-    /// Whether this calls for help.
-    pub(super) fn is_emergency(&self, target: &Target) -> bool {
-        match target {
-            Target::Binding(_) => false,
-            Target::Trunk { company, number, .. } => {
-                self.registrar.is_emergency(Some(company), number)
-            }
-        }
+    /// Whether this leg belongs to a call for help: it leads to an emergency number, or to a device of ours that such a
+    /// number shows on, because its owner has the exchange call there, or because help calls back (RFC 7090 §1).
+    pub(super) fn is_emergency(&self, target: &Target, caller: &CallerId) -> bool {
+        let (company, number) = match target {
+            Target::Binding(binding) => match self.registrar.place(*binding) {
+                Some((_, account)) => (&account.company, &caller.number),
+                None => return false,
+            },
+            Target::Trunk { company, number, .. } => (company, number),
+        };
+        self.registrar.is_emergency(Some(company), number)
     }
 
     /// Above what we can do well: too many legs, decisions that take too long, or an engine that is far behind.

@@ -176,9 +176,13 @@ fn desk_with_emergency_numbers(company: &str, max_legs: usize) -> Desk {
 
 fn dial_out(desk: &mut Desk, i: u64, number: &str) -> bool {
     let (company, trunk, number) = ("demo".into(), "carrier".into(), number.into());
-    let target = Target::Trunk { company, trunk, number };
-    let (caller, rtp) = (CallerId::default(), peer("192.0.2.1:4002"));
-    let leg = LegId(FIRST_DIALLED_LEG + i);
+    dial(desk, i, Target::Trunk { company, trunk, number }, "")
+}
+
+/// Whether `target` is rung for a caller with this number.
+fn dial(desk: &mut Desk, i: u64, target: Target, number: &str) -> bool {
+    let caller = CallerId { number: number.into(), name: String::new() };
+    let (leg, rtp) = (LegId(FIRST_DIALLED_LEG + i), peer("192.0.2.1:4002"));
     desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });
     !desk.requests().is_empty()
 }
@@ -215,6 +219,31 @@ fn a_call_for_help_is_carried_on_above_every_limit() {
     desk.command(Command::SetTrunks(vec![trunk("carrier", CARRIER)]));
     assert!(!dial_out(&mut desk, 3, "1"), "there is no room for another leg");
     assert!(dial_out(&mut desk, 4, "112"));
+}
+
+#[test]
+fn whoever_is_to_be_led_to_help_is_rung_above_the_limit() {
+    let mut desk = desk_with_emergency_numbers("demo", 1);
+    desk.command(Command::RestoreBindings(vec![RestoredBinding {
+        company: "demo".into(),
+        device: "anna-desk".into(),
+        contact: format!("sip:anna@{PHONE}"),
+        source: peer(PHONE),
+        transport: Transport::Udp,
+        expires_in: Duration::from_secs(60),
+        call_id: "r".into(),
+        cseq: 1,
+        user_agent: String::new(),
+        path: Vec::new(),
+        instance: None,
+    }]));
+    let told = desk.events().pop();
+    let Some(Event::RegistrationChanged { bindings, .. }) = told else { panic!("{told:?}") };
+    let anna = Target::Binding(bindings[0].id);
+    assert!(dial(&mut desk, 0, anna.clone(), "101"));
+    assert!(!dial(&mut desk, 1, anna.clone(), "101"), "there is no room for another leg");
+    assert!(dial(&mut desk, 2, anna, "112"));
+    assert!(!dial(&mut desk, 3, Target::Binding(99), "112"));
 }
 
 #[test]
