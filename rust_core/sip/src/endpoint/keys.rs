@@ -37,44 +37,40 @@ impl Endpoint {
         }
     }
 
-    /// Keys as INFO, in both forms that phones use.
+    /// Keys as INFO, in both forms that phones use. One without a body is a sign of life (RFC 2976 §2.2), and a flash of
+    /// the hook asks for nothing that we have: both are taken, and nobody is told.
     pub(super) fn on_info(&mut self, now: Instant, id: LegId, server: u64, request: &Request) {
-        let kind = request
-            .headers
-            .text(&HeaderName::ContentType)
-            .unwrap_or("")
-            .trim()
-            .to_ascii_lowercase();
-        let body = String::from_utf8_lossy(&request.body).into_owned();
-        let key = match kind.as_str() {
-            RELAY => body
-                .lines()
-                .filter_map(|line| line.split_once('='))
-                .find(|(name, _)| name.trim().eq_ignore_ascii_case("signal"))
-                .and_then(|(_, value)| parse_key(value)),
-            "application/dtmf" => parse_key(&body),
+        let kind = request.headers.text(&HeaderName::ContentType).unwrap_or("");
+        let kind = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let body = String::from_utf8_lossy(&request.body);
+        let signal = match kind.as_str() {
+            _ if body.is_empty() => return self.respond_plainly(now, server, request, 200, &[]),
+            "application/hook-flash" => Some(FLASH[0]),
+            RELAY => signal_of(&body),
+            PLAIN => Some(body.trim()),
             _ => {
-                return self.respond_plainly(
-                    now,
-                    server,
-                    request,
-                    415,
-                    &[(HeaderName::Accept, RELAY.into())],
-                );
+                let taken = (HeaderName::Accept, format!("{RELAY}, {PLAIN}"));
+                return self.respond_plainly(now, server, request, 415, &[taken]);
             }
         };
-        match key {
-            Some(key) => {
-                self.respond_plainly(now, server, request, 200, &[]);
-                self.tell(now, Event::KeyPressed(id, key));
-            }
-            None => self.respond_plainly(now, server, request, 400, &[]),
+        let key = signal.and_then(parse_key);
+        let is_flash = signal.is_some_and(|s| FLASH.iter().any(|f| f.eq_ignore_ascii_case(s)));
+        let status = if key.is_some() || is_flash { 200 } else { 400 };
+        self.respond_plainly(now, server, request, status, &[]);
+        if let Some(key) = key {
+            self.tell(now, Event::KeyPressed(id, key));
         }
     }
 }
 
+/// What `application/dtmf-relay` says was pressed.
+fn signal_of(body: &str) -> Option<&str> {
+    let mut pairs = body.lines().filter_map(|line| line.split_once('='));
+    let (_, signal) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("signal"))?;
+    Some(signal.trim())
+}
+
 fn parse_key(text: &str) -> Option<char> {
-    let text = text.trim();
     let key = match text {
         "10" => '*',
         "11" => '#',
@@ -84,6 +80,10 @@ fn parse_key(text: &str) -> Option<char> {
 }
 
 const RELAY: &str = "application/dtmf-relay";
+const PLAIN: &str = "application/dtmf";
+
+/// How phones spell a flash of the hook: by name, as on old keypads, or by its number (RFC 2833 §3.10).
+const FLASH: [&str; 4] = ["flash", "hf", "!", "16"];
 
 /// How long a key is said to be held: well above the 40 ms of ITU-T Q.24.
 const PRESS_MS: u32 = 160;

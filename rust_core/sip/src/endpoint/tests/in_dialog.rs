@@ -113,22 +113,39 @@ fn keys_come_as_info_in_both_forms() {
     let relay = "Content-Type: application/dtmf-relay\r\n";
     let plain = "Content-Type: application/dtmf\r\n";
     let table = [
-        (relay, "Signal=5\r\nDuration=160\r\n", Some('5')),
-        (relay, "Signal= #\r\n", Some('#')),
-        (relay, "Signal=11\r\n", Some('#')),
-        (plain, "*", Some('*')),
-        (plain, "d", Some('D')),
-        (relay, "Signal=X\r\n", None),
-        (relay, "", None),
+        (relay, "Signal=5\r\nDuration=160\r\n", '5'),
+        (relay, "Signal= #\r\n", '#'),
+        (relay, "Signal=11\r\n", '#'),
+        (plain, "*", '*'),
+        (plain, "d", 'D'),
+        ("Content-Type: Application/DTMF ; x=y\r\n", "5", '5'),
     ];
     for (kind, body, key) in table {
-        let status = desk.ask(CARRIER, caller.next("INFO", kind, body)).status;
-        assert_eq!(status, if key.is_some() { 200 } else { 400 }, "{body}");
-        let expected: Vec<_> = key.map(|key| Event::KeyPressed(leg, key)).into_iter().collect();
-        assert_eq!(desk.events(), expected);
+        assert_eq!(desk.ask(CARRIER, caller.next("INFO", kind, body)).status, 200, "{body}");
+        assert_eq!(desk.events(), [Event::KeyPressed(leg, key)]);
     }
+    for (kind, body) in [(relay, "Signal=X\r\n"), (relay, "Duration=160\r\n"), (plain, "55")] {
+        assert_eq!(desk.ask(CARRIER, caller.next("INFO", kind, body)).status, 400, "{body}");
+    }
+    assert_eq!(desk.events(), []);
     let other = caller.next("INFO", "Content-Type: text/plain\r\n", "5");
-    assert_eq!(desk.ask(CARRIER, other).status, 415);
+    let refused = desk.ask(CARRIER, other);
+    let taken = Some("application/dtmf-relay, application/dtmf");
+    assert_eq!((refused.status, refused.headers.text(&HeaderName::Accept)), (415, taken));
+}
+
+#[test]
+fn a_sign_of_life_and_a_flash_of_the_hook_are_taken() {
+    let mut desk = Desk::new();
+    let (_, mut caller) = desk.talking();
+    let relay = "Content-Type: application/dtmf-relay\r\n";
+    let flash = "Content-Type: application/hook-flash\r\n";
+    for (kind, body) in
+        [("", ""), (relay, ""), (relay, "Signal=Flash\r\n"), (relay, "Signal=16\r\n"), (flash, "x")]
+    {
+        assert_eq!(desk.ask(CARRIER, caller.next("INFO", kind, body)).status, 200, "{kind}{body}");
+    }
+    assert_eq!(desk.events(), []);
 }
 
 #[test]
