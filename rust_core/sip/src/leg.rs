@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::dialog;
 use crate::endpoint::{Account, Flow, LegId, Trunk};
 use crate::offer_answer::{Agreed, AgreedCodec, Codec, Direction, Session, SessionDescription};
 use crate::session_timer::{Answered, SessionTimer};
@@ -177,14 +176,6 @@ impl Leg {
             rings: false,
             merge_key: None,
         }
-    }
-
-    /// Where the next request goes.
-    pub(crate) fn next_hop(&self) -> Flow {
-        if !self.is_proven {
-            return self.flow;
-        }
-        dialog::next_hop(self.flow, self.trunk.as_deref(), &self.routes, &self.remote_target)
     }
 
     /// The hops that are left for a leg that is dialled for this one; `None`: no more (RFC 3261 §16.3 step 3).

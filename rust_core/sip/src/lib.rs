@@ -2,7 +2,7 @@
 //!
 //! `wire` reads and writes bytes, `offer_answer` agrees on media, `auth` is the digest, `defence` bounds what
 //! strangers cost; `transaction`, `dialog`,
-//! `registrar` and `trunk` are the machines of RFC 3261, and `endpoint` joins them to legs, commands and events.
+//! `registrar` and `trunk` are the machines of RFC 3261, `way` says where each message goes, and `endpoint` joins them to legs, commands and events.
 
 pub mod auth;
 pub mod defence;
@@ -18,3 +18,4 @@ mod session_timer;
 mod timers;
 mod transaction;
 mod trunk;
+mod way;

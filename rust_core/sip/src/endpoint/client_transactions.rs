@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::config::{RING_LIMIT, T1, T2, T4, TRANSACTION_LIFE};
 use super::{ClientId, Due, EndedBy, Endpoint, Flow};
 use crate::transaction::{ClientState, ClientTransaction, Owner};
+use crate::way;
 use crate::wire::{HeaderName, Headers, Method, Request, Response, Via};
 
 impl Endpoint {
@@ -61,7 +62,8 @@ impl Endpoint {
     }
 
     fn put_via(&self, flow: Flow, branch: &str, request: &mut Request) {
-        let (transport, sent_by) = (flow.transport.as_str(), self.advertised(flow));
+        let (transport, sent_by) =
+            (flow.transport.as_str(), way::advertised(&self.config.listeners, flow));
         let mut headers = Headers::new();
         let via = format!("SIP/2.0/{transport} {sent_by};branch={branch};rport");
         headers.push(HeaderName::Via, via);

@@ -10,14 +10,15 @@ use super::config::MAX_TRANSACTIONS;
 use super::incoming::ANONYMOUS;
 use super::requests::ALLOWED;
 use super::{
-    Account, CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Listener,
-    Target, Transport, Trunk,
+    Account, CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Target,
+    Transport, Trunk,
 };
 use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
 use crate::offer_answer::{Direction, offer, own_codecs};
 use crate::session_timer::{self, OUR_INTERVAL};
 use crate::transaction::Owner;
+use crate::way;
 use crate::wire::{HeaderName, Method, Request, encode_user, quoted};
 
 /// Why there is no way: status, who is to blame, words.
@@ -138,8 +139,7 @@ impl Endpoint {
                     .ok_or(fails(404, "no such trunk"))?;
                 let peer =
                     trunk.address.ok_or(fails(503, "the trunk's host has no address yet"))?;
-                let flow = self
-                    .flow_to(trunk.transport, peer)
+                let flow = way::to_address(&self.config.listeners, trunk.transport, peer)
                     .ok_or(fails(503, "nothing listens for this transport"))?;
                 if !self.trunks.enter(&trunk, is_emergency) {
                     return Err((503, EndedBy::Us, "the trunk is full"));
@@ -162,14 +162,6 @@ impl Endpoint {
                 })
             }
         }
-    }
-
-    /// A way to an address that has not written to us.
-    pub(super) fn flow_to(&self, transport: Transport, peer: SocketAddr) -> Option<Flow> {
-        let fits =
-            |l: &Listener| l.transport == transport && l.advertised.is_ipv4() == peer.is_ipv4();
-        let listener = self.config.listeners.iter().position(fits)?;
-        Some(Flow { listener, transport, peer, connection: None })
     }
 
     fn invite(&self, leg: &mut Leg, body: Bytes) -> Request {

@@ -11,6 +11,7 @@ use crate::dialog;
 use crate::leg::{Leg, LegState, Refresh};
 use crate::offer_answer::{Codec, Direction, SessionDescription, accept_answer, answer, offer};
 use crate::session_timer::SessionTimer;
+use crate::way;
 use crate::wire::{HeaderName, Method, Request};
 
 impl Endpoint {
@@ -146,7 +147,7 @@ impl Endpoint {
         for (name, value) in leg.take_session_timer(timed) {
             response.headers.push(name, value);
         }
-        if let Some(target) = dialog::contact_of(&request.headers) {
+        if let Some(target) = way::target_of(&request.headers) {
             leg.remote_target = target;
         }
         if leg.trunk.is_none() {

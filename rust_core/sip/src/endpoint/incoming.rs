@@ -11,6 +11,7 @@ use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
 use crate::offer_answer::{Codec, SessionDescription, bounded};
 use crate::session_timer::SessionTimer;
+use crate::way;
 use crate::wire::{Address, HeaderName, Request, Uri, Via, display_text};
 
 /// Where the caller wants requests, and what it offers; or how to refuse it.
@@ -19,7 +20,7 @@ pub(super) fn read_invite(
     request: &Request,
 ) -> Result<(String, SessionDescription), Refusal> {
     let no_contact = || (HeaderName::Warning, "399 tandem \"no Contact\"".to_owned());
-    let target = dialog::contact_of(&request.headers).or_else(|| from_of_rfc_2543(request));
+    let target = way::target_of(&request.headers).or_else(|| from_of_rfc_2543(request));
     let target = target.ok_or_else(|| (400, vec![no_contact()]))?;
     if let Err(least) = SessionTimer::of_request(&request.headers, now) {
         return Err((422, vec![(HeaderName::MinSe, least.as_secs().to_string())]));
@@ -172,7 +173,7 @@ pub(super) fn caller(
         remote: lossy(&request, &HeaderName::From),
         remote_tag: Some(dialog::tag_of(request.headers.line(&HeaderName::From))),
         remote_target,
-        routes: dialog::record_routes(&request.headers),
+        routes: way::routes_of(&request.headers),
         max_forwards: hops_of(&request),
         remote_cseq: request.cseq().map(|cseq| cseq.number),
         offered: bounded(offered(&offer).to_vec()),

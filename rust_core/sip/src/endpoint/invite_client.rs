@@ -12,6 +12,7 @@ use crate::leg::LegState;
 use crate::offer_answer::{Direction, Refused, SessionDescription, accept_answer};
 use crate::session_timer::{self, SessionTimer};
 use crate::transaction::{Acknowledged, Owner};
+use crate::way;
 use crate::wire::{HeaderName, Method, Request, Response};
 
 impl Endpoint {
@@ -59,7 +60,7 @@ impl Endpoint {
             .headers
             .line(&HeaderName::To)
             .map_or_else(String::new, |to| String::from_utf8_lossy(to).into_owned());
-        if let Some(target) = dialog::contact_of(&response.headers) {
+        if let Some(target) = way::target_of(&response.headers) {
             leg.remote_target = target;
         }
         leg.routes = dialog::routes_of_response(response);
@@ -75,7 +76,7 @@ impl Endpoint {
         let agreed = SessionDescription::parse(&body)
             .map_err(Refused::Malformed)
             .and_then(|theirs| accept_answer(&leg.offered, Direction::SendRecv, &theirs));
-        let flow = leg.next_hop();
+        let flow = way::of_leg(leg);
         let ack = dialog::request(leg, Method::Ack);
         self.acknowledge(client, tag, flow, ack);
         self.sweep_later(now);

@@ -69,7 +69,7 @@ impl Endpoint {
             account,
             server: Some(server),
             merge_key: merge_key.clone(),
-            ..caller(id, reply_or(flow, reply), request, remote_target, offer)
+            ..caller(id, reply, request, remote_target, offer)
         };
         self.legs.insert(id, leg);
         if let Some(key) = merge_key {
@@ -149,9 +149,4 @@ impl Endpoint {
             _ => {}
         }
     }
-}
-
-/// Requests to a device go back by the flow of its own; only the port may be another, where it asked for one.
-fn reply_or(flow: Flow, reply: Flow) -> Flow {
-    if flow.transport.is_reliable() { flow } else { reply }
 }

@@ -6,6 +6,7 @@ use super::{Endpoint, Event, LegId};
 use crate::dialog;
 use crate::leg::LegState;
 use crate::transaction::Owner;
+use crate::way;
 use crate::wire::{HeaderName, Method, Request};
 
 impl Endpoint {
@@ -26,7 +27,7 @@ impl Endpoint {
         info.headers.push(HeaderName::UserAgent, user_agent);
         info.headers.push(HeaderName::ContentType, RELAY);
         info.body = format!("Signal={key}\r\nDuration={PRESS_MS}\r\n").into();
-        let flow = leg.next_hop();
+        let flow = way::of_leg(leg);
         self.open_client(now, flow, info, Owner::Key(id));
     }
 

@@ -11,6 +11,7 @@ use crate::dialog;
 use crate::leg::{Leg, LegState, Unacknowledged};
 use crate::offer_answer::{Agreed, Codec};
 use crate::transaction::{ClientState, Owner};
+use crate::way;
 use crate::wire::{HeaderName, Method};
 
 impl Endpoint {
@@ -119,7 +120,7 @@ impl Endpoint {
             bye.headers.push(HeaderName::Reason, reason);
         }
         bye.headers.push(HeaderName::UserAgent, user_agent);
-        let (flow, owner) = (leg.next_hop(), owner_of_bye(leg.trunk.as_ref()));
+        let (flow, owner) = (way::of_leg(leg), owner_of_bye(leg.trunk.as_ref()));
         self.open_client(now, flow, bye, owner);
     }
 
@@ -155,10 +156,7 @@ impl Endpoint {
 
     /// Our Contact on a leg.
     pub(super) fn contact(&self, leg: &Leg) -> String {
-        let user = crate::wire::encode_user(&leg.contact_user);
-        let at = if user.is_empty() { "" } else { "@" };
-        let transport = if leg.flow.transport.is_reliable() { ";transport=tcp" } else { "" };
-        format!("<sip:{user}{at}{}{transport}>", self.advertised(leg.flow))
+        way::contact(&self.config.listeners, &leg.contact_user, leg.flow)
     }
 
     /// Ends everything: legs, and registrations at trunks.

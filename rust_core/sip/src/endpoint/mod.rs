@@ -274,19 +274,10 @@ impl Endpoint {
         self.transmits.push_back(Transmit { flow, bytes });
     }
 
-    /// What a peer on this flow is told about where we are.
-    fn advertised(&self, flow: Flow) -> SocketAddr {
-        let listeners = &self.config.listeners;
-        listeners
-            .get(flow.listener)
-            .or(listeners.first())
-            .map_or(flow.peer, |listener| listener.advertised)
-    }
-
     fn random_hex(&mut self) -> String {
         format!("{:016x}", self.rng.next_u64())
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{EndedBy, Endpoint, LegId};
 use crate::dialog;
 use crate::transaction::Owner;
+use crate::way;
 use crate::wire::{HeaderName, Method, Response};
 
 impl Endpoint {
@@ -20,7 +21,7 @@ impl Endpoint {
         leg.probed_at = Some(now);
         let mut options = dialog::request(leg, Method::Options);
         options.headers.push(HeaderName::UserAgent, user_agent);
-        let flow = leg.next_hop();
+        let flow = way::of_leg(leg);
         self.open_client(now, flow, options, Owner::Probe(id));
     }
 

@@ -11,6 +11,7 @@ use crate::leg::{Leg, LegState, Refresh};
 use crate::offer_answer::{SessionDescription, accept_answer, offer};
 use crate::session_timer::{Duty, SessionTimer, demanded};
 use crate::transaction::Owner;
+use crate::way;
 use crate::wire::{HeaderName, Method, Request, Response};
 
 impl Endpoint {
@@ -81,7 +82,7 @@ impl Endpoint {
             request.headers.push(HeaderName::ContentType, "application/sdp");
             request.body = offer(&session, &leg.spoken(), direction).into();
         }
-        let flow = leg.next_hop();
+        let flow = way::of_leg(leg);
         self.open_client(now, flow, request, Owner::Refresh(id, authorized));
     }
 
@@ -118,7 +119,7 @@ impl Endpoint {
                     Method::Update => Refresh::Update,
                     _ => Refresh::Invite,
                 });
-                let flow = leg.next_hop();
+                let flow = way::of_leg(leg);
                 self.open_client(now, flow, again, Owner::Refresh(id, true));
             }
             422 => {
@@ -150,14 +151,14 @@ impl Endpoint {
         };
         leg.refresh = None;
         leg.session_timer = SessionTimer::of_response(&response.headers, now);
-        if let Some(target) = dialog::contact_of(&response.headers) {
+        if let Some(target) = way::target_of(&response.headers) {
             leg.remote_target = target;
         }
         let (offered, before) = (leg.spoken(), leg.agreed.clone());
         let direction = before.as_ref().map_or_else(Default::default, |agreed| agreed.direction);
         let theirs = SessionDescription::parse(&response.body).ok();
         let agreed = theirs.and_then(|theirs| accept_answer(&offered, direction, &theirs).ok());
-        let flow = leg.next_hop();
+        let flow = way::of_leg(leg);
         let ack = dialog::request(leg, Method::Ack);
         self.acknowledge(client, remote_tag(response), flow, ack);
         if let Some(agreed) = agreed.filter(|agreed| before.as_ref() != Some(agreed)) {

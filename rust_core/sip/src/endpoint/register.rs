@@ -1,16 +1,15 @@
 //! Answers REGISTER (RFC 3261 §10.3, RFC 3327, RFC 5626 §6).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::requests::{Refusal, retry_after};
 use super::{Account, Endpoint, Event, Flow, RestoredBinding, Why};
 use crate::accounts::Accounts;
-use crate::dialog;
 use crate::leg::Leg;
 use crate::registrar::{Asked, Change, Place, Wish};
-use crate::wire::{Address, HeaderName, Request, Scheme, Uri, display_text};
+use crate::way;
+use crate::wire::{Address, HeaderName, Request, Scheme, display_text};
 
 impl Endpoint {
     pub(super) fn on_register(&mut self, now: Instant, flow: Flow, reply: Flow, request: &Request) {
@@ -52,25 +51,17 @@ impl Endpoint {
         }
     }
 
-    /// A phone has come back by another connection: its calls go on over that one. It may know before we do that the one
-    /// that its place has `left` is broken. One that doesn't say which it is counts as the one that was at the same
-    /// address.
+    /// A phone has come back by another connection: its calls go on over that one.
     fn follow(&mut self, flow: Flow, account: &Account, left: &[u64]) {
         let instance = flow.connection.and_then(|id| self.registrar.instance_at(id));
-        let is_its = |leg: &&mut Leg| {
+        let is_of_device = |leg: &&mut Leg| {
             let of_leg = leg.account.as_ref().map(|of_leg| (&of_leg.company, &of_leg.device));
-            let is_same_phone = match (&leg.instance, &instance) {
-                (Some(one), Some(other)) => one == other,
-                _ => leg.flow.peer.ip() == flow.peer.ip(),
-            };
-            let has_moved = match leg.flow.connection {
-                Some(connection) => left.contains(&connection),
-                None => leg.flow.transport.is_reliable() && is_same_phone,
-            };
-            has_moved && of_leg == Some((&account.company, &account.device))
+            of_leg == Some((&account.company, &account.device))
         };
-        for leg in self.legs.values_mut().filter(is_its) {
-            leg.flow = flow;
+        for leg in self.legs.values_mut().filter(is_of_device) {
+            if way::follows(leg, flow, instance.as_deref(), left) {
+                leg.flow = flow;
+            }
         }
     }
 
@@ -161,8 +152,9 @@ impl Endpoint {
             if !told.iter().any(|known| Arc::ptr_eq(known, &account)) {
                 told.push(account.clone());
             }
-            let Some(peer) = reachable(&binding) else { continue };
-            let Some(flow) = self.flow_to(binding.transport, peer) else { continue };
+            let flow = way::to_restored(&binding)
+                .and_then(|peer| way::to_address(&self.config.listeners, binding.transport, peer));
+            let Some(flow) = flow else { continue };
             self.registrar.restore(
                 &account,
                 Place {
@@ -184,20 +176,6 @@ impl Endpoint {
             self.tell_registration(now, &account, why);
         }
     }
-}
-
-/// Where a device of an earlier run can be reached. The connection of a stream is gone; a new one is made only to the
-/// address that the register came from, at the port that its contact, or the proxy before it, names. Whoever is
-/// behind NAT has to come back by itself, and no contact makes us connect to third parties.
-fn reachable(binding: &RestoredBinding) -> Option<SocketAddr> {
-    if !binding.transport.is_reliable() {
-        return Some(binding.source);
-    }
-    let hop = binding.path.first().map(String::as_str);
-    let hop = hop.and_then(|hop| Address::parse(hop.as_bytes())).map(|hop| hop.uri.to_owned());
-    let uri = Uri::parse(hop.as_deref().unwrap_or(&binding.contact))?;
-    let is_there = uri.host.parse() == Ok(binding.source.ip());
-    is_there.then(|| SocketAddr::new(binding.source.ip(), uri.port.unwrap_or(5060)))
 }
 
 /// What the contacts of a register ask for.
@@ -231,13 +209,12 @@ fn names_account(request: &Request, account: &Account) -> bool {
 fn asked(flow: Flow, request: &Request) -> Asked {
     let text =
         |name| request.headers.line(&name).map(|value| display_text(value)).unwrap_or_default();
-    let paths: Vec<_> = request.headers.lines(&HeaderName::Path).cloned().collect();
     Asked {
         flow,
         user_agent: text(HeaderName::UserAgent),
         call_id: text(HeaderName::CallId),
         cseq: request.cseq().map_or(0, |cseq| cseq.number),
-        path: dialog::split_routes(&paths),
+        path: way::path_of(&request.headers),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Takes requests in: repetitions, dialogs, the gate (RFC 3261 §8.2, §16.3).
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::config::RETRY_AFTER_S;
 use super::{Endpoint, Flow};
-use crate::wire::{Address, HeaderName, Malformed, Method, Request, Scheme, Uri, Via};
+use crate::way;
+use crate::wire::{Address, HeaderName, Malformed, Method, Request, Scheme, Uri};
 
 /// Status and header fields of a response that refuses.
 pub(super) type Refusal = (u16, Vec<(HeaderName, String)>);
@@ -14,7 +14,7 @@ pub(super) type Refusal = (u16, Vec<(HeaderName, String)>);
 impl Endpoint {
     pub(super) fn on_request(&mut self, now: Instant, flow: Flow, mut request: Request) {
         request.note_source(flow.peer);
-        let reply = reply_flow(flow, &request);
+        let reply = way::of_response(flow, &request);
         if request.method == Method::Ack {
             if !self.absorb_ack(now, &request) {
                 self.on_ack(now, &request);
@@ -81,29 +81,11 @@ impl Endpoint {
         if let Some(mut request) = malformed.partial {
             request.note_source(flow.peer);
             let warning = format!("399 tandem \"{}\"", malformed.why);
-            let reply = reply_flow(flow, &request);
+            let reply = way::of_response(flow, &request);
             let extra = [(HeaderName::Warning, warning)];
             self.refuse(reply, &request, malformed.status, "", &extra);
         }
     }
-}
-
-/// Where responses go: back to the source, and on UDP to the port that the sender asks for (RFC 3261 §18.2.2,
-/// RFC 3581 §4).
-pub(super) fn reply_flow(flow: Flow, request: &Request) -> Flow {
-    if flow.transport.is_reliable() {
-        return flow;
-    }
-    let top = request.headers.values(&HeaderName::Via).next();
-    let Some(via) = top.as_deref().and_then(Via::parse) else { return flow };
-    // Who names another address than we see is behind NAT, where only the way that it came leads back: *deviation*,
-    // such a sender gets its answer there even if it doesn't ask for it.
-    let is_seen_as_named = via.host.parse() == Ok(flow.peer.ip());
-    if via.params.has("rport") || !is_seen_as_named {
-        return flow;
-    }
-    let peer = SocketAddr::new(flow.peer.ip(), via.port.unwrap_or(5060));
-    Flow { peer, ..flow }
 }
 
 /// Refuses what demands an extension that we don't have (RFC 3261 §8.2.2.3). Proxy-Require is not for us: we end the

@@ -11,6 +11,7 @@ use super::{Due, Endpoint, Event, Flow, Trunk};
 use crate::auth::ClientDigest;
 use crate::transaction::Owner;
 use crate::trunk::{Registration, TrunkKey};
+use crate::way;
 use crate::wire::{Address, HeaderName, Method, Request, Response, encode_user};
 
 impl Endpoint {
@@ -132,7 +133,8 @@ impl Endpoint {
         trunk: &Trunk,
         registration: &mut Registration,
     ) -> Option<(Flow, Request)> {
-        let flow = trunk.address.and_then(|address| self.flow_to(trunk.transport, address))?;
+        let flow = self.flow_to_trunk(trunk)?;
+        let contact = way::contact(&self.config.listeners, &trunk.contact_user, flow);
         registration.cseq += 1;
         let domain = bracketed(&trunk.domain);
         let user =
@@ -146,7 +148,7 @@ impl Endpoint {
         headers.push(HeaderName::To, identity);
         headers.push(HeaderName::CallId, registration.call_id.clone());
         headers.push(HeaderName::CSeq, format!("{} REGISTER", registration.cseq));
-        headers.push(HeaderName::Contact, format!("<{}>", self.register_contact(trunk, flow)));
+        headers.push(HeaderName::Contact, contact);
         headers.push(HeaderName::Expires, registration.expires.as_secs().to_string());
         headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
         let credentials = trunk.credentials.as_ref();
@@ -158,9 +160,8 @@ impl Endpoint {
         Some((flow, request))
     }
 
-    fn register_contact(&self, trunk: &Trunk, flow: Flow) -> String {
-        let transport = if flow.transport.is_reliable() { ";transport=tcp" } else { "" };
-        format!("sip:{}@{}{transport}", encode_user(&trunk.contact_user), self.advertised(flow))
+    fn flow_to_trunk(&self, trunk: &Trunk) -> Option<Flow> {
+        way::to_address(&self.config.listeners, trunk.transport, trunk.address?)
     }
 
     pub(super) fn on_registration_response(
@@ -171,8 +172,8 @@ impl Endpoint {
         response: &Response,
     ) {
         let Some(trunk) = self.trunks.named(&key.0, &key.1).cloned() else { return };
-        let flow = trunk.address.and_then(|address| self.flow_to(trunk.transport, address));
-        let contact = flow.map(|flow| self.register_contact(&trunk, flow)).unwrap_or_default();
+        let contact_at = |flow| way::contact(&self.config.listeners, &trunk.contact_user, flow);
+        let contact = self.flow_to_trunk(&trunk).map(contact_at).unwrap_or_default();
         let Some(registration) = self.trunks.registration(&key) else { return };
         if registration.newest != question {
             return;
@@ -293,7 +294,8 @@ fn longer(response: &Response, asked: Duration) -> Option<Duration> {
 fn granted(response: &Response, contact: &str) -> Option<Duration> {
     let own = response.headers.values(&HeaderName::Contact).find_map(|value| {
         let address = Address::parse(&value)?;
-        (address.uri == contact).then(|| address.params.value("expires")?.parse().ok())?
+        (format!("<{}>", address.uri) == contact)
+            .then(|| address.params.value("expires")?.parse().ok())?
     });
     let whole = || {
         response.headers.text(&HeaderName::Expires).and_then(|expires| expires.trim().parse().ok())

@@ -25,9 +25,9 @@ use crate::wire::{HeaderName, Method, Request, Response};
 /// Where the endpoint under test is.
 pub(super) const US: &str = "192.0.2.1:5060";
 /// A carrier that needs no password.
-pub(super) const CARRIER: &str = "198.51.100.9:5060";
+pub(crate) const CARRIER: &str = "198.51.100.9:5060";
 /// A phone.
-pub(super) const PHONE: &str = "203.0.113.5:5062";
+pub(crate) const PHONE: &str = "203.0.113.5:5062";
 pub(super) const REALM: &str = "demo.example";
 
 /// An endpoint, its clock, and what it has said so far.
@@ -266,7 +266,7 @@ pub(super) fn secrets(user: &str, realm: &str, password: &str) -> Secrets {
     Secrets { ha1_md5: ha1(user, realm, password, Algorithm::Md5), ha1_sha256: None }
 }
 
-pub(super) fn trunk(id: &str, address: &str) -> Trunk {
+pub(crate) fn trunk(id: &str, address: &str) -> Trunk {
     let address = peer(address);
     Trunk {
         company: "demo".to_owned(),
@@ -293,11 +293,11 @@ pub(super) fn credentials(user: &str, realm: &str, password: &str) -> Credential
     }
 }
 
-pub(super) fn peer(address: &str) -> SocketAddr {
+pub(crate) fn peer(address: &str) -> SocketAddr {
     address.parse().unwrap()
 }
 
-pub(super) fn udp(from: &str) -> Flow {
+pub(crate) fn udp(from: &str) -> Flow {
     Flow { listener: 0, transport: Transport::Udp, peer: peer(from), connection: None }
 }
 
