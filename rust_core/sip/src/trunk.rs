@@ -123,9 +123,9 @@ impl Trunks {
     /// Whose a request from `source` is, addressed to `user`. Where several trunks share the address, the one whose
     /// Contact is asked for is meant, then those known by it, then those that are registered there: the narrowest
     /// network first. A trunk that registers is known only while it is registered.
-    pub(crate) fn of_source(&self, now: Instant, source: IpAddr, user: Option<&str>) -> Whose<'_> {
+    pub(crate) fn of_source(&self, now: Instant, source: IpAddr, user: &str) -> Whose<'_> {
         let known: Vec<_> = self.known_at(now, source).collect();
-        let is_asked = |trunk: &&Arc<Trunk>| user == Some(trunk.contact_user.as_str());
+        let is_asked = |trunk: &&Arc<Trunk>| user == trunk.contact_user;
         let asked: Vec<_> = known.iter().copied().filter(is_asked).collect();
         let by_address: Vec<_> = known.iter().copied().filter(|trunk| !trunk.register).collect();
         let meant = [asked, by_address, known].into_iter().find(|some| !some.is_empty());

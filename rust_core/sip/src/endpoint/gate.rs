@@ -31,14 +31,14 @@ impl Endpoint {
         flow: Flow,
         reply: Flow,
         request: &Request,
+        called: &str,
     ) -> Option<Sender> {
-        let user = Uri::parse(&request.uri).and_then(|uri| uri.user());
         // A phone beside a trunk on one address shows who it is.
         let is_phone = || {
             request.headers.line(&HeaderName::ProxyAuthorization).is_some()
                 || self.is_own_user(request)
         };
-        match self.trunks.of_source(now, flow.peer.ip(), user.as_deref()) {
+        match self.trunks.of_source(now, flow.peer.ip(), called) {
             Whose::Of(trunk) if !is_phone() => {
                 let trunk = trunk.clone();
                 self.prove(now, flow);

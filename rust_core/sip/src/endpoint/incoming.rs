@@ -12,7 +12,7 @@ use crate::leg::{Leg, LegState, MAX_FORWARDS};
 use crate::offer_answer::{Codec, SessionDescription, bounded};
 use crate::session_timer::SessionTimer;
 use crate::way;
-use crate::wire::{Address, HeaderName, Request, Uri, Via, display_text};
+use crate::wire::{Address, HeaderName, Request, Via, display_text};
 
 /// Where the caller wants requests, and what it offers; or how to refuse it.
 pub(super) fn read_invite(
@@ -98,6 +98,7 @@ pub(super) fn incoming(
     leg: LegId,
     request: &Request,
     sender: &Sender,
+    asked: String,
     offer: &SessionDescription,
 ) -> Incoming {
     let asserted = request.headers.values(&HeaderName::PAssertedIdentity).next();
@@ -120,7 +121,7 @@ pub(super) fn incoming(
         Sender::Device(account) => (account.username.clone(), name),
         Sender::Trunk(_) => (number, name),
     };
-    let called = called(request, sender);
+    let called = called(request, sender, asked);
     Incoming {
         leg,
         company,
@@ -146,8 +147,7 @@ fn is_private(request: &Request) -> bool {
 
 /// Whom they call. A carrier that we registered with puts our Contact into the Request-URI (RFC 3261 §16.5); the
 /// number that was dialled is then in P-Called-Party-ID (RFC 7315 §4.2) or, with most carriers, in To.
-fn called(request: &Request, sender: &Sender) -> String {
-    let asked = Uri::parse(&request.uri).and_then(|uri| uri.user()).unwrap_or_default();
+fn called(request: &Request, sender: &Sender, asked: String) -> String {
     match sender {
         Sender::Trunk(trunk) if trunk.register && asked == trunk.contact_user => {
             let party = HeaderName::Other("p-called-party-id".to_owned());

@@ -18,9 +18,10 @@ impl Endpoint {
         reply: Flow,
         request: Request,
         sender: Sender,
+        called: String,
     ) {
         self.counters.invites += 1;
-        if self.sheds_call(now, &request, &sender) {
+        if self.sheds_call(now, &called, &sender) {
             return self.answer_once(now, reply, &request, 503, "", &[retry_after()]);
         }
         let merge_key = merge_key(&request);
@@ -55,7 +56,7 @@ impl Endpoint {
         if let Some(transaction) = self.servers.get_mut(&server) {
             transaction.leg = Some(id);
         }
-        let incoming = incoming(id, &request, &sender, &offer);
+        let incoming = incoming(id, &request, &sender, called, &offer);
         let (trunk, account) = match sender {
             Sender::Trunk(trunk) => (Some(trunk), None),
             Sender::Device(account) => (None, Some(account)),

@@ -5,20 +5,18 @@ use std::time::Instant;
 use super::gate::Sender;
 use super::{CallerId, EMERGENCY_LEGS, Endpoint, Target};
 use crate::leg::LegState;
-use crate::wire::{Method, Request, Uri};
+use crate::wire::Method;
 
 impl Endpoint {
     /// Whether a request is refused before anybody knows who asks. Who seems to call for help gets to the gate.
-    pub(super) fn sheds_at_sight(&mut self, now: Instant, request: &Request) -> bool {
-        let is_shed = match request.method {
+    pub(super) fn sheds_at_sight(&mut self, now: Instant, method: &Method, called: &str) -> bool {
+        let is_shed = match method {
             Method::Options => self.overload >= 1,
             Method::Register => self.overload >= 2,
-            Method::Invite => {
-                !self.registrar.is_emergency(None, &number_of(request)) && self.is_full(now)
-            }
+            Method::Invite => !self.registrar.is_emergency(None, called) && self.is_full(now),
             _ => false,
         };
-        if is_shed && request.method == Method::Invite {
+        if is_shed && *method == Method::Invite {
             self.counters.shed_invites += 1;
         } else if is_shed {
             self.counters.shed_others += 1;
@@ -27,10 +25,10 @@ impl Endpoint {
     }
 
     /// Whether a call is refused now that its sender is known.
-    pub(super) fn sheds_call(&mut self, now: Instant, request: &Request, sender: &Sender) -> bool {
+    pub(super) fn sheds_call(&mut self, now: Instant, called: &str, sender: &Sender) -> bool {
         let is_shed = match sender {
             Sender::Device(account)
-                if self.registrar.is_emergency(Some(&account.company), &number_of(request)) =>
+                if self.registrar.is_emergency(Some(&account.company), called) =>
             {
                 self.legs.len() + LEGS_OF_A_CALL > self.config.max_legs + EMERGENCY_LEGS
             }
@@ -79,7 +77,3 @@ impl Endpoint {
 
 /// The caller's, and that of whoever is called.
 const LEGS_OF_A_CALL: usize = 2;
-
-fn number_of(request: &Request) -> String {
-    Uri::parse(&request.uri).and_then(|uri| uri.user()).unwrap_or_default()
-}

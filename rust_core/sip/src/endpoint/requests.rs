@@ -30,15 +30,17 @@ impl Endpoint {
         if to_tag(&request).is_some() {
             return self.on_request_in_dialog(now, flow, reply, request);
         }
-        if let Some((status, extra)) = self.refusal_at_sight(now, &request) {
+        let uri = Uri::parse(&request.uri);
+        let called = uri.as_ref().and_then(Uri::user).unwrap_or_default();
+        if let Some((status, extra)) = self.refusal_at_sight(now, &request, uri, &called) {
             return self.refuse(reply, &request, status, "", &extra);
         }
         match request.method {
             Method::Options => self.refuse(reply, &request, 200, "OK", &capabilities()),
             Method::Register => self.on_register(now, flow, reply, &request),
             Method::Invite => {
-                if let Some(sender) = self.gate(now, flow, reply, &request) {
-                    self.on_invite(now, flow, reply, request, sender);
+                if let Some(sender) = self.gate(now, flow, reply, &request, &called) {
+                    self.on_invite(now, flow, reply, request, sender, called);
                 }
             }
             // An unknown user must not see whether a dialog of this name was ever there.
@@ -50,12 +52,18 @@ impl Endpoint {
     }
 
     /// What can be said without knowing who asks: load, what we don't support.
-    fn refusal_at_sight(&mut self, now: Instant, request: &Request) -> Option<Refusal> {
-        if self.closing || self.sheds_at_sight(now, request) {
+    fn refusal_at_sight(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        uri: Option<Uri<'_>>,
+        called: &str,
+    ) -> Option<Refusal> {
+        if self.closing || self.sheds_at_sight(now, &request.method, called) {
             return Some((503, vec![retry_after()]));
         }
-        let has_scheme = Uri::parse(&request.uri)
-            .is_some_and(|uri| uri.scheme != Scheme::Tel || request.method == Method::Invite);
+        let has_scheme =
+            uri.is_some_and(|uri| uri.scheme != Scheme::Tel || request.method == Method::Invite);
         if !has_scheme {
             return Some((416, vec![]));
         }
