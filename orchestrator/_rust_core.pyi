@@ -268,7 +268,10 @@ class LegEnded:
 
 @final
 class KeyPressed:
-    """A key of the telephone keypad was pressed and let go (RFC 4733), or came by INFO; who hears the leg gets it."""
+    """A key of the telephone keypad was pressed and let go (RFC 4733), or came by INFO; who hears the leg gets it.
+
+    Told once for a press that comes by both within 0.8 s.
+    """
 
     @property
     def leg(self) -> int: ...

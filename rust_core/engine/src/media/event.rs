@@ -23,7 +23,7 @@ pub struct MediaEvent {
 /// What happened to a leg.
 #[derive(Clone, Debug)]
 pub enum MediaEventKind {
-    /// A key was pressed and let go (RFC 4733).
+    /// A key was pressed and let go (RFC 4733), or came by signalling.
     KeyPressed {
         /// One of "0123456789*#ABCD".
         key: char,

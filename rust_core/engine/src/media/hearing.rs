@@ -124,8 +124,15 @@ impl Shard {
         self.speak(slot);
     }
 
-    /// Passes a key that came by signalling on to those who hear the leg.
+    /// Tells a key that came by signalling, and passes it on to those who hear the leg; unless it comes by packets too.
     pub(super) fn pass_key(&mut self, slot: u32, digit: Digit) {
+        let now = self.clock.instant(self.at);
+        let Some(cold) = self.cold[slot as usize].as_mut() else { return };
+        if !cold.keys.handle_signalled(digit, now) {
+            return;
+        }
+        let leg = cold.leg;
+        self.tell(leg, MediaEventKind::KeyPressed { key: digit.as_char() });
         let Some(cold) = &self.cold[slot as usize] else { return };
         let listeners: Vec<u32> = cold.listeners.iter().map(|&(listener, _)| listener).collect();
         for listener in listeners {

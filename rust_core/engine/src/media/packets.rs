@@ -115,8 +115,8 @@ impl Shard {
         self.counts.packets_received += 1;
         let format = heard.format;
         let is_tapped = hot.is_tapped;
-        if is_tapped || format.is_events() {
-            self.look_into(slot, len, format);
+        if (is_tapped || format.is_events()) && !self.look_into(slot, len, format) {
+            return;
         }
         let session = &mut self.hot[slot as usize].session;
         if let Some(listener) = session.forward(&mut self.buffer[..len], format) {
@@ -171,11 +171,11 @@ impl Shard {
         }
     }
 
-    /// Keys and recordings.
+    /// Keys and recordings. Whether the packet goes on: those of a key that signalling has passed on do not.
     #[cold]
-    fn look_into(&mut self, slot: u32, len: usize, format: Format) {
-        let Some(cold) = self.cold[slot as usize].as_mut() else { return };
-        let Ok(packet) = RtpPacket::parse(&self.buffer[..len]) else { return };
+    fn look_into(&mut self, slot: u32, len: usize, format: Format) -> bool {
+        let Some(cold) = self.cold[slot as usize].as_mut() else { return false };
+        let Ok(packet) = RtpPacket::parse(&self.buffer[..len]) else { return false };
         if format.is_events() {
             if cold.keys.handle_packet(&packet, self.clock.instant(self.at)).is_err() {
                 self.counts.malformed += 1;
@@ -183,18 +183,20 @@ impl Shard {
             if cold.keys.poll_timeout().is_some() && !self.keys_down.contains(&slot) {
                 self.keys_down.push(slot);
             }
+            let goes_on = !cold.keys.is_signalled();
             self.tell_keys(slot);
-            return;
+            return goes_on;
         }
         let law = cold.law_of(packet.payload_type);
         let (Some(tap), Some(law)) = (cold.tap.as_ref().filter(|tap| !tap.is_over()), law) else {
-            return;
+            return true;
         };
         let (ssrc, timestamp, at) = (packet.ssrc, packet.timestamp, self.at);
         let chunk = Chunk { ssrc, timestamp, at, law, payload: packet.payload.into() };
         if !self.writer.record(tap, chunk) {
             self.counts.recording_dropped += 1;
         }
+        true
     }
 
     /// Lets go of keys whose end was lost.

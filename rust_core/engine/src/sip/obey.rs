@@ -112,10 +112,7 @@ impl SipThread {
                 SipEvent::MediaAgreed(leg, agreed, source) => {
                     self.joints.agreed(leg, &agreed, source)
                 }
-                SipEvent::KeyPressed(leg, key) => {
-                    self.joints.pass_key(leg, key);
-                    self.tell(at, What::KeyPressed { leg: leg.0, key })
-                }
+                SipEvent::KeyPressed(leg, key) => self.joints.pass_key(leg, key),
                 SipEvent::Ended(leg, end) => self.tell_end(leg, at, end),
                 SipEvent::RegistrationChanged { company, device, bindings, why } => {
                     let why = why.as_str();

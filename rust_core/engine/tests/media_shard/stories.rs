@@ -366,6 +366,9 @@ fn a_key_that_came_by_signalling_goes_on_to_who_listens() {
     let (one, other) = (world.line(8), world.line(8));
     world.join(&one, &other);
     world.shards.pass_key(one.leg, '7');
+    let told = world.next_event();
+    assert_eq!(told.leg, one.leg.leg);
+    assert!(matches!(told.kind, MediaEventKind::KeyPressed { key: '7' }), "{told:?}");
     let heard = hear(&other.rtp);
     let key = RtpPacket::parse(&heard).unwrap();
     assert_eq!((key.payload_type, key.payload[0]), (9, 7));
@@ -374,10 +377,44 @@ fn a_key_that_came_by_signalling_goes_on_to_who_listens() {
     world.shards.agreed(deaf.leg, deaf.params.clone());
     world.join(&one, &deaf);
     world.shards.pass_key(one.leg, '#');
-    let told = world.next_event();
+    let told = [world.next_event(), world.next_event()];
+    assert!(matches!(told[0].kind, MediaEventKind::KeyPressed { key: '#' }), "{told:?}");
+    let told = &told[1];
     assert_eq!(told.leg, deaf.leg.leg);
     assert!(matches!(told.kind, MediaEventKind::KeyUntaken { key: '#' }), "{told:?}");
     world.shards.pass_key(one.leg, 'x');
+    world.settle();
+}
+
+#[test]
+fn a_key_that_comes_by_signalling_and_by_packets_is_one_press() {
+    let world = World::new(1400, Duration::from_secs(60));
+    let (one, other) = (world.line(8), world.line(8));
+    world.join(&one, &other);
+    world.shards.pass_key(one.leg, '7');
+    assert!(matches!(world.next_event().kind, MediaEventKind::KeyPressed { key: '7' }));
+    // Held for longer than we press it ourselves: what comes after that would be heard as another press.
+    for (sequence, end) in [(1, 0), (2, 0), (3, 0x80)] {
+        std::thread::sleep(Duration::from_millis(200));
+        let mut out = vec![0; 16];
+        RtpPacket {
+            marker: sequence == 1,
+            payload_type: 9,
+            sequence: SeqNo(sequence),
+            timestamp: RtpTime(160),
+            ssrc: 0xabcd,
+            payload: &[7, end, 6, 0x40],
+        }
+        .write_to(&mut out)
+        .unwrap();
+        one.rtp.send_to(&out, one.port).unwrap();
+    }
+    one.say(8, 4);
+    let heard =
+        std::iter::repeat_with(|| hear(&other.rtp)).take_while(|bytes| bytes[1] & 0x7f == 9);
+    let presses: HashSet<u32> =
+        heard.map(|bytes| RtpPacket::parse(&bytes).unwrap().timestamp.0).collect();
+    assert_eq!(presses.len(), 1, "{presses:?}");
     world.settle();
 }
 
