@@ -237,7 +237,7 @@ proptest! {
         let known = credentials(&password).secrets;
         let source: IpAddr = "192.0.2.7".parse().unwrap();
         let now = epoch();
-        let mut challenger = Challenger::new(key, now);
+        let mut challenger = Challenger::new(key, 1, now);
         let mut verify = |request: &Request| {
             let find = |name: &str| (name == user).then_some(&known);
             challenger.verify(now, request, &HeaderName::Authorization, "demo", source, with_sha256, find)

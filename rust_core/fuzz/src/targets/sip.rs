@@ -261,7 +261,7 @@ pub(super) fn sdp_seeds() -> Vec<Vec<u8>> {
 pub(super) fn digest(input: &[u8]) -> u64 {
     let secrets = Secrets { ha1_md5: "0".repeat(32), ha1_sha256: Some("0".repeat(64)) };
     let now = epoch();
-    let mut challenger = Challenger::new([7; 32], now);
+    let mut challenger = Challenger::new([7; 32], 1, now);
     let mut request = Request::new(Method::Register, "sip:demo");
     request.headers.push(HeaderName::Authorization, input.to_vec());
     let source = [192, 0, 2, 1].into();

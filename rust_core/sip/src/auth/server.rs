@@ -1,8 +1,9 @@
 //! The side that asks (RFC 7616 §3.3, §3.5).
 //!
-//! A nonce is its time, a serial number and an HMAC over both and the source address: it needs no memory until
-//! it is used. Used ones are kept, bounded, with the highest count seen, so that nothing can be replayed.
-//! Unknown users are answered like known ones with a wrong password, after the same work.
+//! A nonce is its run, its time, a serial number and two HMACs, of these and of these with the source address: it needs
+//! no memory until it is used. Used ones are kept, bounded, with the highest count seen, so that nothing can be
+//! replayed. A password is looked at only with a nonce that serves: every guess costs one that was asked for, and is
+//! counted. Unknown users are answered like known ones with a wrong password, after the same work.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -35,6 +36,8 @@ pub enum Verdict {
     },
     /// Ask (again): values for WWW-Authenticate or Proxy-Authenticate, in order.
     Challenge(Vec<String>),
+    /// The same, and they were made with a nonce that is none of ours: nobody has looked at them.
+    MadeUp(Vec<String>),
     /// The same, and they were a wrong password from who really is where it seems to be.
     Wrong {
         /// The user name of the credentials.
@@ -48,6 +51,8 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Challenger {
     key: [u8; 32],
+    /// Tells the nonces of this run from those of earlier ones.
+    run: u64,
     epoch: Instant,
     serial: u64,
     used: HashMap<String, Used>,
@@ -62,9 +67,9 @@ struct Used {
 }
 
 impl Challenger {
-    /// `key` must be secret and random.
-    pub fn new(key: [u8; 32], now: Instant) -> Self {
-        Self { key, epoch: now, serial: 0, used: HashMap::new(), by_age: VecDeque::new() }
+    /// `key` must be secret and random, and the same in each run; `run` another one in each.
+    pub fn new(key: [u8; 32], run: u64, now: Instant) -> Self {
+        Self { key, run, epoch: now, serial: 0, used: HashMap::new(), by_age: VecDeque::new() }
     }
 
     /// Checks the credentials of a request in `header` for `realm`. `secrets` looks a user up. A challenge names
@@ -85,24 +90,29 @@ impl Challenger {
             let challenge = self.challenge(now, realm, source, false, with_sha256);
             return Verdict::Challenge(challenge);
         };
-        let username = fields.value("username").unwrap_or("");
-        let secrets = secrets(username);
-        let algorithm = Algorithm::parse(fields.value("algorithm"));
-        let is_right = is_right(&fields, request.method.as_str(), algorithm, secrets);
         let nonce = fields.value("nonce").unwrap_or("");
-        let is_fresh = self.is_fresh(now, nonce, source);
-        if is_fresh && is_right && self.count(now, nonce, fields.count()) {
+        match self.provenance(now, nonce, source) {
+            Provenance::Serves => {}
+            // RFC 7616 §3.3. A phone that moves, or an exchange that starts anew, makes nonces stale too: a phone would
+            // otherwise take its password for wrong. Whether it is right is not said by that.
+            Provenance::Stale => {
+                return Verdict::Challenge(self.challenge(now, realm, source, true, with_sha256));
+            }
+            Provenance::MadeUp => {
+                return Verdict::MadeUp(self.challenge(now, realm, source, false, with_sha256));
+            }
+        }
+        let username = fields.value("username").unwrap_or("").to_owned();
+        let algorithm = Algorithm::parse(fields.value("algorithm"));
+        if !is_right(&fields, request.method.as_str(), algorithm, secrets(&username)) {
+            let challenge = self.challenge(now, realm, source, false, with_sha256);
+            return Verdict::Wrong { username, challenge };
+        }
+        if self.count(now, nonce, fields.count()) {
             let uri = fields.value("uri").unwrap_or("").to_owned();
-            return Verdict::Accepted { username: username.to_owned(), uri };
+            return Verdict::Accepted { username, uri };
         }
-        let username = username.to_owned();
-        // Stale is said only to who knows the secret; else it would tell that the user exists. It is said too of a
-        // nonce of another source or of an earlier run: a phone would otherwise take its password for wrong.
-        let challenge = self.challenge(now, realm, source, is_right, with_sha256);
-        match is_fresh && !is_right {
-            true => Verdict::Wrong { username, challenge },
-            false => Verdict::Challenge(challenge),
-        }
+        Verdict::Challenge(self.challenge(now, realm, source, true, with_sha256))
     }
 
     fn challenge(
@@ -129,24 +139,38 @@ impl Challenger {
     fn nonce(&mut self, now: Instant, source: IpAddr) -> String {
         self.serial += 1;
         let age_s = now.saturating_duration_since(self.epoch).as_secs();
-        format!("{age_s:x}.{:x}.{}", self.serial, self.seal(age_s, self.serial, source))
+        let facts = format!("{:x}.{age_s:x}.{:x}", self.run, self.serial);
+        let (seal, seal_here) = (self.seal(&facts, None), self.seal(&facts, Some(source)));
+        format!("{facts}.{seal}.{seal_here}")
     }
 
-    fn seal(&self, age_s: u64, serial: u64, source: IpAddr) -> String {
+    fn seal(&self, facts: &str, source: Option<IpAddr>) -> String {
         // A 32-byte key is always of the right length for HMAC.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
-        mac.update(format!("{age_s}.{serial}.{source}").as_bytes());
+        mac.update(facts.as_bytes());
+        if let Some(source) = source {
+            mac.update(format!(" {source}").as_bytes());
+        }
         to_hex(&mac.finalize().into_bytes()[..16])
     }
 
-    /// Whether it is one that we gave to this source, and not too long ago.
-    fn is_fresh(&self, now: Instant, nonce: &str, source: IpAddr) -> bool {
-        let mut parts = nonce.splitn(3, '.');
-        let mut hex = || parts.next().and_then(|part| u64::from_str_radix(part, 16).ok());
-        let (Some(made_s), Some(serial)) = (hex(), hex()) else { return false };
-        let is_ours = is_equal(parts.next().unwrap_or(""), &self.seal(made_s, serial, source));
+    fn provenance(&self, now: Instant, nonce: &str, source: IpAddr) -> Provenance {
+        let mut from_end = nonce.rsplitn(3, '.');
+        let mut next = || from_end.next().unwrap_or("");
+        let (seal_here, seal, facts) = (next(), next(), next());
+        if !is_equal(seal, &self.seal(facts, None)) {
+            return Provenance::MadeUp;
+        }
+        let mut hex = facts.split('.').map(|part| u64::from_str_radix(part, 16).ok());
+        let (Some(Some(run)), Some(Some(made_s))) = (hex.next(), hex.next()) else {
+            return Provenance::MadeUp;
+        };
         let age_s = now.saturating_duration_since(self.epoch).as_secs().saturating_sub(made_s);
-        is_ours && age_s <= NONCE_LIFE.as_secs()
+        let is_young = run == self.run && age_s <= NONCE_LIFE.as_secs();
+        match is_young && is_equal(seal_here, &self.seal(facts, Some(source))) {
+            true => Provenance::Serves,
+            false => Provenance::Stale,
+        }
     }
 
     /// Whether this use of the nonce is a new one; remembers it. Without a count (RFC 2069) the response covers none:
@@ -185,6 +209,17 @@ impl Challenger {
         used.window |= 1 << behind;
         true
     }
+}
+
+/// Whose a nonce is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Provenance {
+    /// One that we gave to this source, not too long ago.
+    Serves,
+    /// One of ours that is too old, of an earlier run or of another source.
+    Stale,
+    /// None that we gave to anybody.
+    MadeUp,
 }
 
 fn is_right(
@@ -238,7 +273,7 @@ mod tests {
                 ha1_sha256: Some(ha1("anna", REALM, "pw", Algorithm::Sha256)),
             };
             let now = crate::timers::tests::epoch();
-            Self { challenger: Challenger::new([7; 32], now), secrets, now }
+            Self { challenger: Challenger::new([7; 32], 1, now), secrets, now }
         }
 
         fn verify(&mut self, request: &Request, source: &str, with_sha256: bool) -> Verdict {
@@ -380,13 +415,40 @@ mod tests {
             lines[0].contains("stale=true")
         };
         assert!(is_stale(side.verify(&request, "192.0.2.2", false)), "another source");
-        let mut wrong = register();
-        let text = request.headers.text(&HeaderName::Authorization).unwrap();
-        wrong.headers.push(HeaderName::Authorization, text.replace("cnonce=\"cn", "cnonce=\"x"));
-        assert!(!is_stale(side.verify(&wrong, "192.0.2.2", false)));
         side.now += NONCE_LIFE + Duration::from_secs(2);
         assert!(is_stale(side.verify(&request, "192.0.2.1", false)), "too old");
-        side.challenger = Challenger::new([8; 32], side.now);
+        side.challenger = Challenger::new([7; 32], 2, side.now);
         assert!(is_stale(side.verify(&request, "192.0.2.1", false)), "of an earlier run");
+    }
+
+    /// The credentials of a client whose challenge is `challenge`, with or without the right password.
+    fn guess(challenge: &str, password: &str) -> Request {
+        let verdict = Verdict::Challenge(vec![challenge.to_owned()]);
+        answered(verdict, &mut ClientDigest::new("cn".into()), &credentials("anna", password))
+    }
+
+    #[test]
+    fn a_nonce_that_does_not_serve_tells_nothing_of_the_password() {
+        let mut side = Side::new();
+        let Verdict::Challenge(ours) = side.verify(&register(), "192.0.2.1", false) else {
+            panic!("no challenge")
+        };
+        let made_up = ["0.0.aa", "1.0.1.aa.aa", "x"].map(|nonce| {
+            format!("Digest realm=\"{REALM}\", nonce=\"{nonce}\", algorithm=MD5, qop=\"auth\"")
+        });
+        for challenge in &made_up {
+            for password in ["pw", "x"] {
+                let verdict = side.verify(&guess(challenge, password), "192.0.2.1", false);
+                let Verdict::MadeUp(lines) = verdict else { panic!("{challenge}: {verdict:?}") };
+                assert!(!lines[0].contains("stale"));
+            }
+        }
+        for password in ["pw", "x"] {
+            let verdict = side.verify(&guess(&ours[0], password), "192.0.2.2", false);
+            let Verdict::Challenge(lines) = verdict else { panic!("{verdict:?}") };
+            assert!(lines[0].contains("stale=true"), "{password}");
+        }
+        let verdict = side.verify(&guess(&ours[0], "x"), "192.0.2.1", false);
+        assert!(matches!(verdict, Verdict::Wrong { .. }), "{verdict:?}");
     }
 }

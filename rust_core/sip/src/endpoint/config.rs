@@ -11,7 +11,7 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Challenges requests whose To names no known domain.
     pub default_realm: String,
-    /// Random, and the same in each run: decides what unknown users are shown.
+    /// Random, and the same in each run: decides what unknown users are shown, and tells our nonces from others.
     pub secret: [u8; 32],
     /// Legs at once, but for those of `EMERGENCY_LEGS`; new calls get 503 when there is no room for their two.
     pub max_legs: usize,

@@ -30,10 +30,12 @@ counters! {
     shed_others,
     /// Requests without valid credentials.
     unauthorized,
-    /// Calls from an address that trunks of several companies share, with nothing to tell whose they are.
-    unclear_trunks,
     /// Of these, with a wrong password.
     wrong_passwords,
+    /// Of these, with a nonce that we gave to nobody: their passwords were not looked at.
+    made_up_nonces,
+    /// Calls from an address that trunks of several companies share, with nothing to tell whose they are.
+    unclear_trunks,
     /// Keys that a far end was not sent as INFO, because it answers none.
     keys_unsent,
     /// Registers obeyed.

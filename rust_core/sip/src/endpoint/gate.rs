@@ -114,6 +114,11 @@ impl Endpoint {
                 self.challenge(reply, request, status, lines);
                 None
             }
+            Verdict::MadeUp(lines) => {
+                self.counters.made_up_nonces += 1;
+                self.challenge(reply, request, status, lines);
+                None
+            }
             Verdict::Wrong { username, challenge } => {
                 self.note_guess(now, flow, &username, &realm);
                 self.challenge(reply, request, status, challenge);
@@ -169,6 +174,14 @@ fn claimed_user(request: &Request) -> Option<(String, String)> {
     let name = if request.method == Method::Register { HeaderName::To } else { HeaderName::From };
     let uri = Address::parse(request.headers.line(&name)?)?.parsed_uri()?;
     Some((uri.host.to_owned(), uri.user()?))
+}
+
+/// The key of our nonces: of the secret, so that those of an earlier run are known to be ours.
+pub(super) fn nonce_key(secret: &[u8; 32]) -> [u8; 32] {
+    // A 32-byte key is always of the right length for HMAC.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else { return [0; 32] };
+    mac.update(b"nonces");
+    mac.finalize().into_bytes().into()
 }
 
 /// Unknown users take SHA-256 as often as known ones, and always the same ones, after a restart too, so that nothing

@@ -109,11 +109,10 @@ impl Endpoint {
     /// `seed` must be random in production: tags, branches and nonces come from it.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = ChaCha8Rng::from_seed(seed);
-        let mut key = [0; 32];
-        rng.fill_bytes(&mut key);
+        let run = rng.next_u64();
         let tag_key = rng.next_u64();
         Self {
-            challenger: Challenger::new(key, now),
+            challenger: Challenger::new(gate::nonce_key(&config.secret), run, now),
             config,
             rng,
             registrar: Registrar::default(),

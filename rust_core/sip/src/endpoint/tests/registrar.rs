@@ -245,6 +245,28 @@ fn a_forged_source_is_not_told_of() {
 }
 
 #[test]
+fn a_nonce_of_an_earlier_run_is_stale_and_a_made_up_one_is_nothing() {
+    let mut desk = Desk::new();
+    let first = Phone::new().message("anna", CONTACT);
+    let challenge = desk.ask(PHONE, first.clone());
+    let right = authorized(&first, &challenge, &credentials("anna", REALM, "pw"), 2);
+    let wrong = authorized(&first, &challenge, &credentials("anna", REALM, "x"), 3);
+    desk.endpoint = Endpoint::new(desk.endpoint.config.clone(), [8; 32], desk.now);
+    desk.command(Command::SetAccounts(accounts(vec![account("anna", "pw")])));
+    let mut says_stale = |message: &str| {
+        let response = desk.ask(PHONE, message.to_owned());
+        let line = response.headers.text(&HeaderName::WwwAuthenticate).unwrap();
+        line.contains("stale=true")
+    };
+    assert!(says_stale(&right) && says_stale(&wrong), "whatever the password is");
+    for message in [right, wrong] {
+        assert!(!says_stale(&message.replace("nonce=\"", "nonce=\"f")));
+    }
+    assert_eq!(desk.endpoint.counters().made_up_nonces, 2);
+    assert_eq!(desk.endpoint.counters().wrong_passwords, 0, "nobody has looked at them");
+}
+
+#[test]
 fn nobody_registers_for_somebody_else() {
     let mut desk = Desk::new();
     let mut phone = Phone::new();
