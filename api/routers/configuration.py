@@ -45,8 +45,8 @@ _DOCUMENT: dict[str, Any] = {
 async def apply(request: Request, access: DirectoryWrite, dry_run: Yes = False) -> object:
     """Make the company exactly what the document says, wholly or not at all. Applying it twice changes nothing more.
 
-    A key of one company applies only that company, and cannot change its trunks. The operator's key does both, and
-    makes new companies.
+    A key of one company applies only that company, and changes neither its trunks nor its emergency numbers. The
+    operator's key does both, and makes new companies.
     """
     bodies: Bodies = request.app.state.bodies
     holder = access.principal.company or ""

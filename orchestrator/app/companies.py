@@ -10,7 +10,6 @@ from attrs import define, field
 from orchestrator.configuration.document import Body, Configuration, Document, Key, Kind, Plan, Surroundings
 from orchestrator.configuration.planning import (
     Change,
-    check_permitted,
     plan_delete,
     plan_document,
     plan_put,
@@ -117,9 +116,8 @@ class Companies:
         async with self._lock:
             state = self.state(company)
             _check_version(state, (kind, id), if_version)
-            around = self._around()
+            around = self._around(as_operator)
             change = await trio.to_thread.run_sync(plan_put, state.configuration, kind, id, body, around)
-            check_permitted(change.plan, as_operator)
             await self._make(change, by)
         await self.journal.durable()
         document = self.document(company, kind, id)
@@ -143,24 +141,21 @@ class Companies:
             if (kind, id) not in state.versions:
                 raise NoSuchObject(f"no {kind} {id!r}")
             _check_version(state, (kind, id), if_version)
-            around = self._around()
+            around = self._around(as_operator)
             change = await trio.to_thread.run_sync(plan_delete, state.configuration, kind, id, around)
-            check_permitted(change.plan, as_operator)
             await self._make(change, by)
         await self.journal.durable()
 
     def _planned(self, document: object, as_operator: bool) -> Change:
         name = document.get("company") if isinstance(document, Mapping) else None
         state = self.states.get(CompanyId(name)) if isinstance(name, str) else None
-        change = plan_document(document, state.configuration if state else None, self._around())
-        check_permitted(change.plan, as_operator)
-        return change
+        return plan_document(document, state.configuration if state else None, self._around(as_operator))
 
-    def _around(self) -> Surroundings:
+    def _around(self, as_operator: bool) -> Surroundings:
         configurations = [state.configuration for state in self.states.values()]
         domains = {one.company.domain: one.company.id for one in configurations}
         trunks = {one.company.id: tuple(one.trunks.values()) for one in configurations}
-        return Surroundings(domains, trunks, self._zones, self.prompts.names)
+        return Surroundings(domains, trunks, self._zones, self.prompts.names, as_operator)
 
     async def _make(self, change: Change, by: str) -> None:
         plan = change.plan

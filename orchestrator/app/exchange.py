@@ -91,7 +91,7 @@ class Exchange:
         """The company's people, trunks and numbers now; never changes."""
         return self.store.directory(company)
 
-    # Only the operator of the exchange may change trunks: anybody else gets `NotPermitted`.
+    # Only the operator of the exchange may change trunks and emergency numbers: anybody else gets `NotPermitted`.
 
     def plan(self, document: object, *, as_operator: bool = True) -> Plan:
         """What `apply` would change. Raises `ConfigError` naming everything that is wrong. May take a second."""

@@ -46,7 +46,8 @@ class _Check:
         company = self.configuration.company
         owner = self.around.domains.get(company.domain, company.id)
         if owner != company.id:
-            self._wrong("company", company.id, "domain", f"is the domain of company {owner}")
+            told = f"is the domain of company {owner}" if self.around.as_operator else "is taken"
+            self._wrong("company", company.id, "domain", told)
         self._zone(company.time_zone, "company", company.id)
         self._prompt(company.terminal, "company", company.id, "terminal")
         trunk = company.outside_trunk
@@ -73,7 +74,8 @@ class _Check:
             for key, origin in origins_of(trunk):
                 owner = next((owner for other, owner in taken if overlap(origin, other)), None)
                 if owner is not None:
-                    self._wrong("trunk", trunk.id, key, f"{origin} belongs to {owner} already")
+                    told = f"belongs to {owner} already" if self.around.as_operator else "is taken"
+                    self._wrong("trunk", trunk.id, key, f"{origin} {told}")
             peer = (trunk.host, trunk.port, trunk.transport)
             if (other := peers.setdefault(peer, trunk.id)) != trunk.id:
                 self._wrong("trunk", trunk.id, "host", f"has the address of trunk {other}")

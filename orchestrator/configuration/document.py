@@ -63,3 +63,6 @@ class Surroundings:
     """IANA names; None: not checked."""
     prompts: Callable[[CompanyId, str], frozenset[str]] | None = None
     """Prompt names of a company in a language; None: not checked."""
+    as_operator: bool = True
+    """Whether the operator of the exchange asks: nobody else changes what is the operator's, or hears of other
+    companies."""

@@ -38,6 +38,7 @@ def plan_document(document: object, now: Configuration | None, around: Surroundi
     problems = Problems()
     after, where = read_document(document, secrets_of(now), problems)
     if not problems.found:
+        _check_permitted(now, after, around)
         check(after, where, around, problems)
     if problems.found:
         raise ConfigError(problems.all())
@@ -56,6 +57,7 @@ def plan_put(now: Configuration, kind: Kind, id: str, body: object, around: Surr
     after = _with(now, kind, fields, secrets_of(now))
     fields.finish()
     if not problems.found:
+        _check_permitted(now, after, around)
         check(after, {(kind, id): ""}, around, problems)
     if problems.found:
         raise ConfigError(problems.all())
@@ -70,18 +72,12 @@ def plan_delete(now: Configuration, kind: Kind, id: str, around: Surroundings) -
     rest = {key: value for key, value in objects.items() if key != id}
     members: dict[str, Any] = {_MEMBERS[kind]: rest}
     after = evolve(now, **members)
+    _check_permitted(now, after, around)
     problems = Problems()
     check(after, {}, around, problems)
     if problems.found:
         raise ConfigError(problems.all())
     return _change_of_one(now, after, (kind, id))
-
-
-def check_permitted(plan: Plan, as_operator: bool) -> None:
-    """Raises `NotPermitted`. Who a trunk is with decides whose calls come in and on whose account calls go out."""
-    trunks = [id for kind, id in (*plan.put, *plan.delete) if kind == "trunk"]
-    if trunks and not as_operator:
-        raise NotPermitted(f"only the operator's key may add, change or remove trunks: {', '.join(trunks)}")
 
 
 def restore(documents: Mapping[Key, Body]) -> Configuration:
@@ -121,6 +117,24 @@ def read_document(
             where[kind, id] = path
     fields.finish()
     return Configuration(company, **members), where
+
+
+def _check_permitted(now: Configuration | None, after: Configuration, around: Surroundings) -> None:
+    """Raises `NotPermitted`, before anything is compared with other companies.
+
+    Who a trunk is with decides whose calls come in and on whose account calls go out; calls to emergency numbers pass
+    limits that all companies share.
+    """
+    if around.as_operator:
+        return
+    if now is None:
+        raise NotPermitted("only the operator's key may make a company")
+    ids = sorted(now.trunks.keys() | after.trunks.keys())
+    trunks = [id for id in ids if now.trunks.get(id) != after.trunks.get(id)]
+    if trunks:
+        raise NotPermitted(f"only the operator's key may add, change or remove trunks: {', '.join(trunks)}")
+    if set(now.company.emergency_numbers) != set(after.company.emergency_numbers):
+        raise NotPermitted("only the operator's key may change emergency_numbers")
 
 
 def _with(now: Configuration, kind: Kind, fields: Fields, secrets: Secrets) -> Configuration:

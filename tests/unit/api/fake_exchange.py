@@ -12,7 +12,6 @@ from attrs import frozen
 from orchestrator.configuration.document import Configuration, Document, Kind, Plan, Surroundings
 from orchestrator.configuration.planning import (
     Change,
-    check_permitted,
     plan_delete,
     plan_document,
     plan_put,
@@ -41,7 +40,6 @@ from orchestrator.statistics.live import CallBoard, LiveCall
 from orchestrator.statistics.records import CallRecord, CallRecords
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
-SURROUNDINGS = Surroundings()
 
 
 class FakeExchange:
@@ -77,12 +75,10 @@ class FakeExchange:
         )
 
     def plan(self, document: Mapping[str, object], *, as_operator: bool = True) -> Plan:
-        change = self._plan(document)
-        check_permitted(change.plan, as_operator)
-        return change.plan
+        return self._plan(document, as_operator).plan
 
     async def apply(self, document: Mapping[str, object], *, by: str, as_operator: bool = True) -> Plan:
-        return self._take(self._plan(document), by, as_operator)
+        return self._take(self._plan(document, as_operator), by)
 
     def document(self, company: CompanyId, kind: Kind, id: str) -> Document | None:
         body = documents_of(self._configuration(company)).get((kind, id))
@@ -109,9 +105,9 @@ class FakeExchange:
         by: str,
         as_operator: bool = True,
     ) -> Document:
-        change = plan_put(self._configuration(company), kind, id, body, SURROUNDINGS)
+        change = plan_put(self._configuration(company), kind, id, body, Surroundings(as_operator=as_operator))
         self._check_version(company, kind, id, if_version)
-        self._take(change, by, as_operator)
+        self._take(change, by)
         found = self.document(company, kind, id)
         assert found
         return found
@@ -126,9 +122,9 @@ class FakeExchange:
         by: str,
         as_operator: bool = True,
     ) -> None:
-        change = plan_delete(self._configuration(company), kind, id, SURROUNDINGS)
+        change = plan_delete(self._configuration(company), kind, id, Surroundings(as_operator=as_operator))
         self._check_version(company, kind, id, if_version)
-        self._take(change, by, as_operator)
+        self._take(change, by)
 
     def export(self, company: CompanyId) -> Mapping[str, Any]:
         return export(self._configuration(company))
@@ -138,17 +134,15 @@ class FakeExchange:
             raise NoSuchCompany(company)
         return self.configurations[company]
 
-    def _plan(self, document: Mapping[str, object]) -> Change:
-        return plan_document(
-            document, self.configurations.get(CompanyId(str(document.get("company")))), SURROUNDINGS
-        )
+    def _plan(self, document: Mapping[str, object], as_operator: bool) -> Change:
+        now = self.configurations.get(CompanyId(str(document.get("company"))))
+        return plan_document(document, now, Surroundings(as_operator=as_operator))
 
     def _check_version(self, company: CompanyId, kind: Kind, id: str, version: int | None) -> None:
         if version is not None and self.versions.get((company, kind, id), 0) != version:
             raise StaleVersion(f"{kind} {id} was changed")
 
-    def _take(self, change: Change, by: str, as_operator: bool) -> Plan:
-        check_permitted(change.plan, as_operator)
+    def _take(self, change: Change, by: str) -> Plan:
         company = change.plan.company
         self.configurations[company] = change.after
         self.journals.setdefault(company, _Journal(company))

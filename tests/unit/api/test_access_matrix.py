@@ -43,7 +43,7 @@ BODIES: dict[str, Any] = {
 QUERIES = {"listenToEvents": {"wait": "0"}}
 REFUSED_WHILE_USED = {"deletePerson", "deleteTrunk", "deleteSite"}
 """Anna's next step leads to Boris, calls go out by the trunk, Anna sits in Moscow."""
-FOR_THE_OPERATOR = {"putTrunk", "applyConfiguration"}
+FOR_THE_OPERATOR = {"putTrunk", "deleteTrunk", "applyConfiguration"}
 """They change trunks."""
 
 

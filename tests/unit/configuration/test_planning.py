@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 import yaml
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.configuration.digest import secret_of
 from orchestrator.configuration.document import Configuration, Surroundings
-from orchestrator.configuration.planning import check_permitted, plan_delete, plan_document, plan_put
+from orchestrator.configuration.planning import plan_delete, plan_document, plan_put
 from orchestrator.configuration.writing import export
 from orchestrator.model.directory import SipDevice, Trunk
 from orchestrator.model.errors import ConfigError, NoSuchObject, NotPermitted
@@ -225,17 +226,56 @@ def test_carriers_that_tell_their_calls_apart_may_be_anybodys(edit: str) -> None
     plan_document(document, None, AROUND)
 
 
-def test_only_the_operator_may_change_trunks() -> None:
+OF_THE_COMPANY = evolve(AROUND, as_operator=False)
+
+
+def test_a_companys_key_changes_what_is_its_own() -> None:
     document = deepcopy(COMPANY)
     document["people"].pop()
     document["people"][0]["next"] = {}
-    check_permitted(plan_document(document, demo(), AROUND).plan, as_operator=False)
-    document["trunks"].pop()
-    document["trunks"][0]["port"] = 5091
-    plan = plan_document(document, demo(), AROUND).plan
-    check_permitted(plan, as_operator=True)
-    with pytest.raises(NotPermitted, match="trunks: carrier, second"):
-        check_permitted(plan, as_operator=False)
+    assert plan_document(document, demo(), OF_THE_COMPANY).plan.changes
+    assert plan_put(demo(), "person", "boris", {"name": "B", "extension": "103"}, OF_THE_COMPANY).plan.changes
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ("d['trunks'].pop(); d['trunks'][0]['port'] = 5091", "trunks: carrier, second"),
+        ("d['trunks'][1]['password'] = 'another'", "trunks: second"),
+        ("d['emergency_numbers'] = ['112', '900']", "emergency_numbers"),
+        ("d['emergency_numbers'] = []", "emergency_numbers"),
+        ("d['trunks'][0]['host'] = '192.0.2.9'", "trunks: carrier"),
+    ],
+)
+def test_only_the_operator_changes_what_concerns_everybody(edit: str, expected: str) -> None:
+    document = deepcopy(COMPANY)
+    exec(edit, {"d": document})
+    with pytest.raises(NotPermitted, match=expected):
+        plan_document(document, demo(), OF_THE_COMPANY)
+
+
+def test_only_the_operator_makes_companies_and_changes_trunks_one_by_one() -> None:
+    trunk = {"host": "192.0.2.9", "caller_number": "+74951234500"}
+    with pytest.raises(NotPermitted, match="make a company"):
+        plan_document(COMPANY, None, OF_THE_COMPANY)
+    with pytest.raises(NotPermitted, match="trunks: third"):
+        plan_put(demo(), "trunk", "third", trunk, OF_THE_COMPANY)
+    with pytest.raises(NotPermitted, match="trunks: second"):
+        plan_delete(demo(), "trunk", "second", OF_THE_COMPANY)
+
+
+def test_the_operator_changes_emergency_numbers() -> None:
+    document = {**COMPANY, "emergency_numbers": ["112", "103"]}
+    assert plan_document(document, demo(), AROUND).plan.changes == ("company demo: emergency_numbers + 103",)
+
+
+def test_a_company_does_not_hear_who_has_what_is_taken() -> None:
+    with pytest.raises(ConfigError) as raised:
+        plan_document({**COMPANY, "domain": "taken.example"}, demo(), OF_THE_COMPANY)
+    assert [str(problem) for problem in raised.value.problems if problem.path == "domain"] == [
+        "domain: is taken"
+    ]
+    assert "other" not in str(raised.value)
 
 
 def test_several_problems_are_told_at_once_and_their_number_is_bounded() -> None:
