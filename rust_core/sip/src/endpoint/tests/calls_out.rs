@@ -53,6 +53,17 @@ fn a_call_rings_is_answered_and_ended_by_us() {
 }
 
 #[test]
+fn what_is_offered_of_our_own_is_all_that_can_be_relayed_or_only_what_can_be_heard() {
+    let offered = |only_playable| {
+        let mut desk = Desk::with(|config| config.only_playable = only_playable);
+        let body = String::from_utf8_lossy(&dial(&mut desk).body).into_owned();
+        body.lines().find(|line| line.starts_with("m=")).map(str::to_owned)
+    };
+    assert_eq!(offered(false).as_deref(), Some("m=audio 4002 RTP/AVP 96 9 8 0 101 102"));
+    assert_eq!(offered(true).as_deref(), Some("m=audio 4002 RTP/AVP 8 0 101"));
+}
+
+#[test]
 fn what_the_far_end_calls_itself_makes_no_broken_request() {
     let mut desk = Desk::new();
     let invite = dial(&mut desk);

@@ -371,7 +371,8 @@ fn a_device_is_called_where_it_was_seen_and_never_gets_our_digest() {
     assert_eq!(to, peer(PHONE));
     let Message::Request(invite) = message else { panic!("a response") };
     assert_eq!(invite.uri, "sip:anna@10.0.0.5:5062");
-    assert!(invite.headers.line(&HeaderName::Route).is_some());
+    let routes: Vec<_> = invite.headers.values(&HeaderName::Route).collect();
+    assert_eq!(routes, ["<sip:edge@203.0.113.5:5062;lr>"]);
     let mut challenge = invite.response(401, "Unauthorized", Some("x"));
     challenge
         .headers
