@@ -9,7 +9,9 @@ use super::requests::{allow, reason_phrase, to_tag, unsupported};
 use super::{EndedBy, Endpoint, Flow, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState, Refresh};
-use crate::offer_answer::{Codec, Direction, SessionDescription, accept_answer, answer, offer};
+use crate::offer_answer::{
+    Agreed, Codec, Direction, Session, SessionDescription, accept_answer, answer, offer,
+};
 use crate::session_timer::SessionTimer;
 use crate::way;
 use crate::wire::{HeaderName, Method, Request};
@@ -120,30 +122,12 @@ impl Endpoint {
                 return self.respond_plainly(now, server, request, 422, &extra);
             }
         };
+        let Some(said) = reply_to_offer(leg, session, request) else {
+            // RFC 3261 §14.2: the session stays as it was.
+            return self.respond_plainly(now, server, request, 488, &[]);
+        };
         let mut response = request.response(200, reason_phrase(200), None);
-        let (mut our_offer, mut changed) = (None, None);
-        if request.body.is_empty() {
-            if is_invite {
-                let codecs = leg.spoken();
-                let session = leg.next_session(session.rtp);
-                response.body = offer(&session, &codecs, Direction::SendRecv).into();
-                our_offer = Some(codecs);
-            }
-        } else {
-            let theirs = sdp_body(request).and_then(|body| SessionDescription::parse(&body).ok());
-            let session = leg.next_session(session.rtp);
-            let first = leg.agreed_first.clone();
-            let spoken = |codec: &Codec| Some(first.as_ref()?.again(codec)?.receive_fmtp.clone());
-            let answered = theirs
-                .and_then(|theirs| answer(&theirs, &session, Direction::SendRecv, spoken).ok());
-            let Some((body, new)) = answered else {
-                // RFC 3261 §14.2: the session stays as it was.
-                return self.respond_plainly(now, server, request, 488, &[]);
-            };
-            response.body = body.into();
-            leg.agree(new.clone());
-            changed = Some(new);
-        }
+        response.body = said.body.into();
         for (name, value) in leg.take_session_timer(timed) {
             response.headers.push(name, value);
         }
@@ -153,7 +137,7 @@ impl Endpoint {
         if leg.trunk.is_none() {
             leg.flow = flow;
         }
-        if let Some(new) = changed {
+        if let Some(new) = said.agreed {
             self.tell_media(now, id, new);
         }
         let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
@@ -167,7 +151,7 @@ impl Endpoint {
         self.sweep_later(now);
         if is_invite {
             let cseq = request.cseq().map_or(0, |cseq| cseq.number);
-            self.await_ack(now, id, server, cseq, bytes, our_offer);
+            self.await_ack(now, id, server, cseq, bytes, said.our_offer);
         }
     }
 
@@ -186,6 +170,38 @@ impl Endpoint {
         if let Some(new) = new {
             leg.agree(new.clone());
             self.tell_media(now, id, new);
+        }
+    }
+}
+
+/// What our 2xx to a re-INVITE or UPDATE says of the session.
+#[derive(Default)]
+struct Said {
+    body: String,
+    /// What we offer, where the INVITE offers nothing: its answer comes in the ACK.
+    our_offer: Option<Vec<Codec>>,
+    /// What holds from now on, if that has changed.
+    agreed: Option<Agreed>,
+}
+
+/// `None` if their offer cannot be agreed on.
+fn reply_to_offer(leg: &mut Leg, session: Session, request: &Request) -> Option<Said> {
+    match (request.body.is_empty(), &request.method) {
+        (true, Method::Invite) => {
+            let codecs = leg.spoken();
+            let session = leg.next_session(session.rtp);
+            let body = offer(&session, &codecs, Direction::SendRecv);
+            Some(Said { body, our_offer: Some(codecs), agreed: None })
+        }
+        (true, _) => Some(Said::default()),
+        (false, _) => {
+            let theirs = SessionDescription::parse(&sdp_body(request)?).ok()?;
+            let session = leg.next_session(session.rtp);
+            let first = leg.agreed_first.clone();
+            let spoken = |codec: &Codec| Some(first.as_ref()?.again(codec)?.receive_fmtp.clone());
+            let (body, agreed) = answer(&theirs, &session, Direction::SendRecv, spoken).ok()?;
+            leg.agree(agreed.clone());
+            Some(Said { body, our_offer: None, agreed: Some(agreed) })
         }
     }
 }
