@@ -2,7 +2,7 @@
 
 import enum
 
-from attrs import frozen
+from msgspec import Struct
 
 from orchestrator.model.identifiers import E164, BindingId, CompanyId, DeviceId, LegId, PersonId, TrunkId
 
@@ -53,30 +53,26 @@ class EndCause(enum.Enum):
     """A fault of ours ended this call."""
 
 
-@frozen
-class CallerId:
+class CallerId(Struct, frozen=True):
     """What the called party sees."""
 
     number: str
     name: str = ""
 
 
-@frozen
-class FromDevice:
+class FromDevice(Struct, frozen=True):
     """An employee's phone calls."""
 
     device: DeviceId
 
 
-@frozen
-class FromTrunk:
+class FromTrunk(Struct, frozen=True):
     """Somebody outside calls through a trunk."""
 
     trunk: TrunkId
 
 
-@frozen
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A call that has just reached the exchange and waits for a decision."""
 
     leg: LegId
@@ -89,16 +85,14 @@ class Arrival:
     """Whether the caller speaks a codec that prompts can be played in."""
 
 
-@frozen
-class ToBinding:
+class ToBinding(Struct, frozen=True):
     """Dial one place where a device is registered."""
 
     device: DeviceId
     binding: BindingId
 
 
-@frozen
-class ToTrunk:
+class ToTrunk(Struct, frozen=True):
     """Dial a public number through a trunk; `device` when it is somebody's mobile or home number."""
 
     trunk: TrunkId
@@ -109,13 +103,11 @@ class ToTrunk:
 DialTarget = ToBinding | ToTrunk
 
 
-@frozen
-class Answered:
+class Answered(Struct, frozen=True):
     """The far end picked up."""
 
 
-@frozen
-class Failed:
+class Failed(Struct, frozen=True):
     """The far end did not pick up."""
 
     why: Refusal
@@ -126,8 +118,7 @@ class Failed:
 Outcome = Answered | Failed
 
 
-@frozen
-class MediaQuality:
+class MediaQuality(Struct, frozen=True):
     """How the sound of one leg was. `None` where nothing was measured."""
 
     codec: str
@@ -152,8 +143,7 @@ class EndedBy(enum.Enum):
     SHUTDOWN = "shutdown"
 
 
-@frozen
-class LegEnd:
+class LegEnd(Struct, frozen=True):
     """How a leg ended."""
 
     by: EndedBy
@@ -162,8 +152,7 @@ class LegEnd:
     media: MediaQuality | None = None
 
 
-@frozen
-class Who:
+class Who(Struct, frozen=True):
     """A party of a call in the words of the directory; all None: an unknown number outside."""
 
     person: PersonId | None = None

@@ -7,7 +7,7 @@ Entries are stored as JSON by the name of their class; a field may be added with
 
 from datetime import datetime
 
-from attrs import frozen
+from msgspec import Struct
 
 from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal, Who
 from orchestrator.model.identifiers import (
@@ -23,8 +23,7 @@ from orchestrator.model.identifiers import (
 )
 
 
-@frozen
-class CallArrived:
+class CallArrived(Struct, frozen=True):
     """A call began: somebody dialled, or a command asked for it."""
 
     call: CallId
@@ -35,8 +34,7 @@ class CallArrived:
     command: CommandId | None = None
 
 
-@frozen
-class CallRouted:
+class CallRouted(Struct, frozen=True):
     """The number led here. `to` is "person:anna", "outside:+7…", "announcement:welcome" or "nowhere"."""
 
     call: CallId
@@ -48,8 +46,7 @@ class CallRouted:
     """The company's own public number that was dialled, if it was one."""
 
 
-@frozen
-class DeviceSkipped:
+class DeviceSkipped(Struct, frozen=True):
     """A device that could not ring, left out at once: nobody waits for a phone that is not there."""
 
     call: CallId
@@ -58,8 +55,7 @@ class DeviceSkipped:
     because: Refusal
 
 
-@frozen
-class DeviceRang:
+class DeviceRang(Struct, frozen=True):
     """A leg towards a device was started."""
 
     call: CallId
@@ -69,8 +65,7 @@ class DeviceRang:
     number: str = ""
 
 
-@frozen
-class DeviceFailed:
+class DeviceFailed(Struct, frozen=True):
     """A device that was rung did not answer."""
 
     call: CallId
@@ -81,8 +76,7 @@ class DeviceFailed:
     status: int = 0
 
 
-@frozen
-class PersonNotReached:
+class PersonNotReached(Struct, frozen=True):
     """Nobody of this person's devices answered; the call goes on to `next` ("person:boris", "terminal", …)."""
 
     call: CallId
@@ -91,8 +85,7 @@ class PersonNotReached:
     next: str
 
 
-@frozen
-class LoopCut:
+class LoopCut(Struct, frozen=True):
     """A chain of forwarding led back to somebody already tried, or grew too long; the terminal follows."""
 
     call: CallId
@@ -100,8 +93,7 @@ class LoopCut:
     chain: tuple[PersonId, ...]
 
 
-@frozen
-class CallAnswered:
+class CallAnswered(Struct, frozen=True):
     """Somebody, or an announcement (`prompt`), picked up. Durable before the caller hears it."""
 
     call: CallId
@@ -111,16 +103,14 @@ class CallAnswered:
     prompt: PromptName | None = None
 
 
-@frozen
-class TerminalReached:
+class TerminalReached(Struct, frozen=True):
     """Nobody was found; the declared terminal is due."""
 
     call: CallId
     prompt: PromptName
 
 
-@frozen
-class PromptUnheard:
+class PromptUnheard(Struct, frozen=True):
     """An announcement was due to this leg and could not be played: its far end speaks no G.711, or the file is gone."""
 
     call: CallId
@@ -128,8 +118,7 @@ class PromptUnheard:
     prompt: PromptName
 
 
-@frozen
-class CallTransferred:
+class CallTransferred(Struct, frozen=True):
     """A party was connected to somebody else by command."""
 
     call: CallId
@@ -138,8 +127,7 @@ class CallTransferred:
     command: CommandId | None = None
 
 
-@frozen
-class LegFinished:
+class LegFinished(Struct, frozen=True):
     """A leg is gone; how it sounded."""
 
     call: CallId
@@ -150,8 +138,7 @@ class LegFinished:
     media: MediaQuality | None = None
 
 
-@frozen
-class CallEnded:
+class CallEnded(Struct, frozen=True):
     """The call is over. Exactly one for each `CallArrived`."""
 
     call: CallId
@@ -164,8 +151,7 @@ class CallEnded:
     detail: str = ""
 
 
-@frozen
-class DeviceRegistered:
+class DeviceRegistered(Struct, frozen=True):
     """A device came online, or moved to another address, transport or phone. Refreshes and new ports are not news."""
 
     device: DeviceId
@@ -174,16 +160,14 @@ class DeviceRegistered:
     user_agent: str
 
 
-@frozen
-class DeviceUnregistered:
+class DeviceUnregistered(Struct, frozen=True):
     """The last place where a device could be reached is gone."""
 
     device: DeviceId
     why: str
 
 
-@frozen
-class TrunkChanged:
+class TrunkChanged(Struct, frozen=True):
     """A registering trunk got or lost its registration, or is refused for another reason."""
 
     trunk: TrunkId
@@ -192,16 +176,14 @@ class TrunkChanged:
     reason: str = ""
 
 
-@frozen
-class ConfigurationChanged:
+class ConfigurationChanged(Struct, frozen=True):
     """Somebody changed the company; `changes` are lines such as "person anna: extension 101 → 111"."""
 
     by: str
     changes: tuple[str, ...]
 
 
-@frozen
-class CommandAccepted:
+class CommandAccepted(Struct, frozen=True):
     """Somebody gave a command; exactly one `CommandCompleted` or `CommandFailed` follows, even over a crash."""
 
     command: CommandId
@@ -211,8 +193,7 @@ class CommandAccepted:
     call: CallId | None = None
 
 
-@frozen
-class CommandCompleted:
+class CommandCompleted(Struct, frozen=True):
     """A command did what it was asked."""
 
     command: CommandId
@@ -220,8 +201,7 @@ class CommandCompleted:
     call: CallId | None = None
 
 
-@frozen
-class CommandFailed:
+class CommandFailed(Struct, frozen=True):
     """A command could not do what it was asked."""
 
     command: CommandId
@@ -255,8 +235,7 @@ Entry = (
 )
 
 
-@frozen
-class Record:
+class Record(Struct, frozen=True):
     """An entry with its place in the company's journal: `seq` counts 1, 2, 3 … without a gap."""
 
     company: CompanyId

@@ -4,7 +4,8 @@ import enum
 from datetime import datetime
 from typing import ClassVar
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from orchestrator.model.calls import Direction, Who
 from orchestrator.model.identifiers import E164, CallId, CompanyId, LegId, PersonId, PromptName
@@ -30,8 +31,7 @@ class CallState(enum.Enum):
     TALKING = "talking"
 
 
-@frozen
-class LiveCall:
+class LiveCall(Struct, frozen=True):
     """A call that is going on."""
 
     call: CallId

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Who
 from orchestrator.model.identifiers import E164, CallId, CompanyId, DeviceId, LegId, PersonId
@@ -19,8 +20,7 @@ from orchestrator.model.journal import (
 )
 
 
-@frozen
-class LegRecord:
+class LegRecord(Struct, frozen=True):
     """How one leg of a call went. Without `by`, the leg is not over."""
 
     leg: LegId
@@ -33,8 +33,7 @@ class LegRecord:
     media: MediaQuality | None = None
 
 
-@frozen
-class CallRecord:
+class CallRecord(Struct, frozen=True):
     """What is kept of a call."""
 
     company: CompanyId

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 from trio.testing import MockClock
 
 from orchestrator.model.calls import Failed, Refusal
@@ -60,8 +60,8 @@ def _anonymous(entry: Entry) -> object:
     """What the search for somebody did, without the names that differ from call to call; None for the rest."""
     match entry:
         case DeviceSkipped() | PersonNotReached():
-            return evolve(entry, call=CallId(""))
+            return replace(entry, call=CallId(""))
         case CallAnswered() | DeviceFailed() | DeviceRang():
-            return evolve(entry, call=CallId(""), leg=LegId(0))
+            return replace(entry, call=CallId(""), leg=LegId(0))
         case _:
             return None

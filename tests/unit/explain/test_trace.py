@@ -4,7 +4,7 @@ import re
 import typing
 from datetime import UTC, datetime, timedelta
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,7 +105,7 @@ def any_entry() -> st.SearchStrategy[j.Entry]:
     kinds: tuple[type[j.Entry], ...] = typing.get_args(j.Entry)
 
     def build(kind: type[j.Entry]) -> st.SearchStrategy[j.Entry]:
-        given = {a.name: SPECIAL[a.name] for a in attrs.fields(kind) if a.name in SPECIAL}
+        given = {a.name: SPECIAL[a.name] for a in msgspec.structs.fields(kind) if a.name in SPECIAL}
         reason = {"because": st.text(min_size=1)} if kind is j.CallRouted else {}
         return st.builds(kind, **given, **reason)
 
