@@ -31,8 +31,12 @@ pub(super) struct Connection {
     /// Since when a message has been incomplete.
     incomplete_since: Option<Instant>,
     last_heard: Instant,
+    /// When the last whole message came: pings say only that somebody is there, not what for.
+    last_message: Instant,
     /// When it was last looked whether anybody needs it.
     reviewed_at: Instant,
+    /// The deadline that it is listed with.
+    pub(super) due: Instant,
 }
 
 /// Who is at the other end.
@@ -57,6 +61,17 @@ pub(super) enum Progress {
     Over,
 }
 
+/// What a review came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Review {
+    /// It stays.
+    Fine,
+    /// No message has come for so long that it stays only if somebody needs it.
+    Quiet,
+    /// It has taken too long to read, to write, to say who it is or to say anything.
+    Over,
+}
+
 impl Connection {
     pub(super) fn new(
         now: Instant,
@@ -66,7 +81,7 @@ impl Connection {
         standing: Standing,
     ) -> Self {
         let is_connected = standing != Standing::Ours;
-        Self {
+        let mut connection = Self {
             stream,
             peer,
             listener,
@@ -81,8 +96,12 @@ impl Connection {
             stuck_since: (!is_connected).then_some(now),
             incomplete_since: None,
             last_heard: now,
+            last_message: now,
             reviewed_at: now,
-        }
+            due: now,
+        };
+        connection.due = connection.deadline();
+        connection
     }
 
     pub(super) fn unsent_bytes(&self) -> usize {
@@ -116,28 +135,33 @@ impl Connection {
         is_news
     }
 
-    /// Whether nothing has come for so long that it should be asked whether anybody needs it; not again for a while.
-    pub(super) fn take_quiet(&mut self, now: Instant) -> bool {
-        let since = self.last_heard.max(self.reviewed_at);
-        let is_quiet =
-            self.standing == Standing::Known && now.saturating_duration_since(since) > QUIET_LIMIT;
-        if is_quiet {
-            self.reviewed_at = now;
-        }
-        is_quiet
+    /// When it has to be reviewed, if nothing happens before.
+    pub(super) fn deadline(&self) -> Instant {
+        let of_standing = match self.standing {
+            Standing::Stranger(since) => since + STRANGER_LIMIT,
+            Standing::Known => self.last_message.max(self.reviewed_at) + QUIET_LIMIT,
+            Standing::Ours => self.last_heard + IDLE_LIMIT,
+        };
+        let of_write = self.stuck_since.map(|since| since + WRITE_LIMIT);
+        let of_message = self.incomplete_since.map(|since| since + MESSAGE_LIMIT);
+        [of_write, of_message].into_iter().flatten().fold(of_standing, Instant::min)
     }
 
-    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+    /// Looks whether it may stay.
+    pub(super) fn review(&mut self, now: Instant) -> Review {
         let is_late = |since: Option<Instant>, limit: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) > limit)
         };
-        is_late(self.stuck_since, WRITE_LIMIT)
-            || is_late(self.incomplete_since, MESSAGE_LIMIT)
-            || match self.standing {
-                Standing::Stranger(since) => is_late(Some(since), STRANGER_LIMIT),
-                Standing::Known => false,
-                Standing::Ours => is_late(Some(self.last_heard), IDLE_LIMIT),
-            }
+        let is_slow =
+            is_late(self.stuck_since, WRITE_LIMIT) || is_late(self.incomplete_since, MESSAGE_LIMIT);
+        if !is_slow && self.deadline() >= now {
+            return Review::Fine;
+        }
+        if is_slow || self.standing != Standing::Known {
+            return Review::Over;
+        }
+        self.reviewed_at = now;
+        Review::Quiet
     }
 
     pub(super) fn deregister(&mut self, registry: &Registry) {
@@ -212,6 +236,7 @@ impl Connection {
             match self.framer.next_frame(&Limits::STREAM) {
                 Ok(Some(Framed::Message(bytes))) => {
                     messages.push(bytes);
+                    self.last_message = now;
                     self.incomplete_since = None;
                 }
                 Ok(Some(Framed::Ping)) => {
@@ -240,7 +265,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 /// How long who comes may take to show who that is: a register and its challenge take a second.
 const STRANGER_LIMIT: Duration = Duration::from_secs(30);
-/// Silence after which a connection stays only while somebody is registered or calls by it.
+/// Time without a message after which a connection stays only while somebody is registered or calls by it.
 const QUIET_LIMIT: Duration = Duration::from_secs(300);
 /// Longer than any registration of ours at a trunk.
 const IDLE_LIMIT: Duration = Duration::from_secs(3_700);

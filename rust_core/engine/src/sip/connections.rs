@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 
 use tandem_sip::defence::source_of;
 
-use super::connection::{Connection, Progress, Standing};
+use super::connection::{Connection, Progress, Review, Standing};
 
 /// All connections. A token is `FIRST_TOKEN` and above, and names one connection for ever.
 #[derive(Debug)]
@@ -23,6 +23,12 @@ pub(super) struct Connections {
     by_source: HashMap<IpAddr, Guests>,
     /// Those that have not shown who they are, the oldest first.
     strangers: BTreeSet<u64>,
+    /// Those that have.
+    known: BTreeSet<u64>,
+    /// The last of these that was asked whether it can be spared.
+    asked: u64,
+    /// When each has to be reviewed. What makes it earlier counts at once, what makes it later when that time comes.
+    by_deadline: BTreeSet<(Instant, u64)>,
     max: usize,
     /// Those that may have something to read, each once.
     readable: VecDeque<u64>,
@@ -59,6 +65,9 @@ impl Connections {
             by_peer: HashMap::new(),
             by_source: HashMap::new(),
             strangers: BTreeSet::new(),
+            known: BTreeSet::new(),
+            asked: 0,
+            by_deadline: BTreeSet::new(),
             max: share.min(MAX_CONNECTIONS),
             readable: VecDeque::new(),
             unsent_bytes: 0,
@@ -81,8 +90,27 @@ impl Connections {
         !self.readable.is_empty()
     }
 
-    /// Takes a connection in, unless its source has too many. Where there are too many in all, the oldest goes of those
-    /// that have not shown who they are.
+    pub(super) fn is_full(&self) -> bool {
+        self.open.len() >= self.max
+    }
+
+    /// Which one can best be spared: the oldest of those that have not shown who they are, else one by which nobody is
+    /// registered and no call goes on, of as many as there is time to ask.
+    pub(super) fn spare(&mut self, is_needed: impl Fn(u64) -> bool) -> Option<u64> {
+        if let Some(&oldest) = self.strangers.first() {
+            return Some(oldest);
+        }
+        let others = self.known.range(self.asked + 1..).chain(&self.known).take(MAX_ASKED);
+        for &id in others {
+            self.asked = id;
+            if !is_needed(id) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Takes a connection in, unless there are too many or its source has too many.
     pub(super) fn accept(
         &mut self,
         now: Instant,
@@ -94,7 +122,7 @@ impl Connections {
         let guests = self.by_source.get(&source_of(peer.ip())).copied().unwrap_or_default();
         let is_too_many =
             guests.all >= MAX_PER_SOURCE.min(self.max / 4) || guests.strangers >= MAX_STRANGERS;
-        if is_too_many || !self.make_room(registry) {
+        if is_too_many || self.is_full() {
             self.refused += 1;
             return;
         }
@@ -106,6 +134,7 @@ impl Connections {
         let Some(connection) = self.open.get_mut(&id) else { return };
         if connection.prove() {
             self.strangers.remove(&id);
+            self.known.insert(id);
             if let Some(guests) = self.by_source.get_mut(&source_of(connection.peer.ip())) {
                 guests.strangers -= 1;
             }
@@ -129,7 +158,7 @@ impl Connections {
             Some(id) => id,
             // Who had a connection and has none has to come back: its end of the old one is no place to listen.
             None if connection.is_some() => return Err(None),
-            None if !self.make_room(registry) => return Err(None),
+            None if self.is_full() => return Err(None),
             None => {
                 let stream = TcpStream::connect(peer).map_err(|_| None)?;
                 self.add(now, registry, stream, peer, listener, Standing::Ours).ok_or(None)?
@@ -141,6 +170,7 @@ impl Connections {
         let before = connection.unsent_bytes();
         let is_sent = connection.send(now, bytes);
         self.unsent_bytes = owed - before + connection.unsent_bytes();
+        hurry(&mut self.by_deadline, id, connection);
         // Above what all may owe together, whoever does not take what is sent has to go.
         let is_too_much = self.unsent_bytes > MAX_UNSENT_IN_ALL && connection.is_stuck();
         if is_sent && !is_too_much {
@@ -157,6 +187,7 @@ impl Connections {
         let before = connection.unsent_bytes();
         let is_alive = connection.write(now).is_ok();
         self.unsent_bytes = self.unsent_bytes - before + connection.unsent_bytes();
+        hurry(&mut self.by_deadline, id, connection);
         if is_alive && connection.claim_turn() {
             self.readable.push_back(id);
         }
@@ -171,6 +202,7 @@ impl Connections {
             let mut messages = Vec::new();
             let progress = connection.read(now, &mut messages);
             self.unsent_bytes = self.unsent_bytes - before + connection.unsent_bytes();
+            hurry(&mut self.by_deadline, id, connection);
             match progress {
                 Progress::More => self.readable.push_back(id),
                 Progress::Empty => connection.yield_turn(),
@@ -187,17 +219,22 @@ impl Connections {
         None
     }
 
-    /// Those that take too long to read, to write, to say who they are or to say anything.
-    pub(super) fn overdue(&self, now: Instant) -> Vec<u64> {
-        let overdue = self.open.iter().filter(|(_, connection)| connection.is_overdue(now));
-        overdue.map(|(id, _)| *id).collect()
-    }
-
-    /// Those that have said nothing for a while, each once in a while: whether anybody needs them has to be asked.
-    pub(super) fn quiet(&mut self, now: Instant) -> Vec<u64> {
-        let quiet =
-            |(id, connection): (&u64, &mut Connection)| connection.take_quiet(now).then_some(*id);
-        self.open.iter_mut().filter_map(quiet).collect()
+    /// Those whose time has come and that may not stay, each once; of a quiet one `is_needed` decides.
+    pub(super) fn overdue(&mut self, now: Instant, is_needed: impl Fn(u64) -> bool) -> Vec<u64> {
+        let mut over = Vec::new();
+        while let Some(&(at, id)) = self.by_deadline.first().filter(|(at, _)| *at < now) {
+            self.by_deadline.remove(&(at, id));
+            let Some(connection) = self.open.get_mut(&id) else { continue };
+            match connection.review(now) {
+                Review::Over => over.push(id),
+                Review::Quiet if !is_needed(id) => over.push(id),
+                Review::Quiet | Review::Fine => {
+                    connection.due = connection.deadline();
+                    self.by_deadline.insert((connection.due, id));
+                }
+            }
+        }
+        over
     }
 
     /// Closes a connection. Gives its peer if something was sent that way because it led to that peer.
@@ -210,6 +247,8 @@ impl Connections {
             self.by_peer.remove(&peer);
         }
         let is_stranger = self.strangers.remove(&id);
+        self.known.remove(&id);
+        self.by_deadline.remove(&(connection.due, id));
         let source = source_of(peer.ip());
         if let Some(guests) = self.by_source.get_mut(&source) {
             guests.all -= 1;
@@ -219,18 +258,6 @@ impl Connections {
             }
         }
         connection.is_route.then_some(peer)
-    }
-
-    /// Lets the oldest stranger go if there are too many. False if they are all known.
-    fn make_room(&mut self, registry: &Registry) -> bool {
-        if self.open.len() < self.max {
-            return true;
-        }
-        let Some(&oldest) = self.strangers.first() else { return false };
-        self.dropped += 1;
-        // Nobody is registered by it and no call goes on: there is nobody to tell.
-        self.close(registry, oldest);
-        true
     }
 
     fn add(
@@ -255,8 +282,19 @@ impl Connections {
             guests.strangers += 1;
             self.strangers.insert(id);
         }
+        self.by_deadline.insert((connection.due, id));
         self.open.insert(id, connection);
         Some(id)
+    }
+}
+
+/// Lists a connection with its deadline if that has become earlier.
+fn hurry(by_deadline: &mut BTreeSet<(Instant, u64)>, id: u64, connection: &mut Connection) {
+    let deadline = connection.deadline();
+    if deadline < connection.due {
+        by_deadline.remove(&(connection.due, id));
+        by_deadline.insert((deadline, id));
+        connection.due = deadline;
     }
 }
 
@@ -267,6 +305,8 @@ const MAX_CONNECTIONS: usize = 20_000;
 const MAX_PER_SOURCE: usize = 2_048;
 /// Of one source that have not shown who they are: a whole office that comes back at once does so within a second.
 const MAX_STRANGERS: usize = 256;
+/// Known ones asked at once whether they can be spared.
+const MAX_ASKED: usize = 64;
 const MAX_UNSENT_IN_ALL: usize = 64 << 20;
 
 #[cfg(test)]
@@ -304,8 +344,28 @@ mod tests {
             stream.set_nonblocking(true).unwrap();
             let stream = TcpStream::from_std(stream);
             let peer = SocketAddr::new(source.parse().unwrap(), peer.port());
+            self.make_room(|_| true);
             self.connections.accept(clock::now(), self.poll.registry(), stream, peer, 0);
             guest
+        }
+
+        fn make_room(&mut self, is_needed: impl Fn(u64) -> bool) {
+            let number = |id| id - FIRST_TOKEN as u64;
+            if self.connections.is_full()
+                && let Some(id) = self.connections.spare(|id| is_needed(number(id)))
+            {
+                self.connections.close(self.poll.registry(), id);
+            }
+        }
+
+        /// How many go of those whose time has come, where nobody needs any but these.
+        fn overdue(&mut self, now: Instant, needed: &[u64]) -> Vec<u64> {
+            let number = |id| id - FIRST_TOKEN as u64;
+            let over = self.connections.overdue(now, |id| needed.contains(&number(id)));
+            over.into_iter()
+                .inspect(|&id| _ = self.connections.close(self.poll.registry(), id))
+                .map(number)
+                .collect()
         }
 
         /// Numbers of those that are open, the oldest first.
@@ -395,18 +455,63 @@ mod tests {
         let now = clock::now();
         while house.connections.read_next(now).is_some() {}
         let after = |s| now + Duration::from_secs(s);
-        assert!(house.connections.overdue(after(9)).is_empty());
-        assert_eq!(house.connections.overdue(after(11)).len(), 1);
-        assert_eq!(house.connections.overdue(after(31)).len(), 2);
-        assert_eq!(house.connections.overdue(after(9_999)).len(), 2, "that is asked of others");
-        assert!(house.connections.quiet(after(299)).is_empty());
-        assert_eq!(house.connections.quiet(after(301)), [FIRST_TOKEN as u64 + 2]);
-        assert!(house.connections.quiet(after(302)).is_empty(), "not all the time");
-        assert_eq!(house.connections.quiet(after(602)).len(), 1);
+        assert!(house.overdue(after(9), &[]).is_empty());
+        assert_eq!(house.overdue(after(11), &[]), [0]);
+        assert_eq!(house.overdue(after(31), &[]), [1]);
+        assert!(house.overdue(after(299), &[]).is_empty());
+        assert!(house.overdue(after(301), &[2]).is_empty(), "somebody needs it");
+        assert!(house.overdue(after(599), &[]).is_empty(), "that is not asked all the time");
+        assert_eq!(house.overdue(after(602), &[]), [2]);
+        assert!(house.connections.by_deadline.is_empty() && house.connections.known.is_empty());
     }
 
     #[test]
-    fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_known() {
+    fn a_message_shows_that_somebody_is_needed_and_a_ping_does_not() {
+        let mut house = House::new();
+        let (mut pings, mut speaks) = (house.guest(), house.guest());
+        let now = clock::now();
+        house.prove(0);
+        house.prove(1);
+        let later = now + Duration::from_secs(200);
+        pings.write_all(b"\r\n\r\n").unwrap();
+        speaks.write_all(MESSAGE).unwrap();
+        house.listen();
+        while house.connections.read_next(later).is_some() {}
+        assert_eq!(house.overdue(now + Duration::from_secs(310), &[]), [0]);
+        assert_eq!(house.overdue(now + Duration::from_secs(510), &[]), [1]);
+    }
+
+    #[test]
+    fn who_takes_nothing_goes_after_ten_seconds() {
+        let mut house = House::new();
+        let deaf = house.guest();
+        house.prove(0);
+        let (peer, now) = (deaf.local_addr().unwrap(), clock::now());
+        while house.connections.unsent_bytes() == 0 {
+            let bytes = Bytes::from(vec![b'x'; 100_000]);
+            house.connections.send(now, house.poll.registry(), None, peer, 0, bytes).unwrap();
+        }
+        assert!(house.overdue(now + Duration::from_secs(9), &[0]).is_empty());
+        assert_eq!(house.overdue(now + Duration::from_secs(11), &[0]), [0]);
+    }
+
+    #[test]
+    fn where_all_are_known_one_goes_that_nobody_needs() {
+        let mut house = House::new();
+        house.connections = Connections::new(16);
+        let _guests: Vec<StdStream> =
+            (0..8).map(|i| house.guest_from(&format!("192.0.2.{}", 1 + i / 2))).collect();
+        (0..8).for_each(|number| house.prove(number));
+        house.make_room(|number| number < 6);
+        assert_eq!(house.open(), [0, 1, 2, 3, 4, 5, 7]);
+        let _new = house.guest_from("192.0.2.9");
+        house.prove(8);
+        house.make_room(|number| number != 0);
+        assert_eq!(house.open(), [1, 2, 3, 4, 5, 7, 8], "all are asked in turn");
+    }
+
+    #[test]
+    fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_needed() {
         let mut house = House::new();
         house.connections = Connections::new(16);
         let sources = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"];
@@ -421,13 +526,14 @@ mod tests {
         assert_eq!(house.open(), [0, 3, 4, 5, 6, 7, 8, 9]);
         guests.push(house.guest_from(sources[4]));
         assert_eq!(
-            (house.open().len(), house.connections.refused),
-            (8, 1),
+            (house.open(), house.connections.refused),
+            (vec![0, 4, 5, 6, 7, 8, 9], 1),
             "a quarter for each source"
         );
-        (0..10).for_each(|number| house.prove(number));
         guests.push(house.guest_from("192.0.2.6"));
-        assert_eq!((house.open(), house.connections.refused), (vec![0, 3, 4, 5, 6, 7, 8, 9], 2));
+        (0..12).for_each(|number| house.prove(number));
+        guests.push(house.guest_from("192.0.2.7"));
+        assert_eq!((house.open(), house.connections.refused), (vec![0, 4, 5, 6, 7, 8, 9, 10], 2));
         for id in house.open() {
             house.connections.close(house.poll.registry(), FIRST_TOKEN as u64 + id);
         }

@@ -209,6 +209,16 @@ impl SipThread {
         });
     }
 
+    /// Where all places for connections are taken, lets one go that can be spared.
+    fn make_room(&mut self, now: Instant) {
+        if self.connections.is_full()
+            && let Some(id) = self.connections.spare(|id| self.endpoint.is_needed(id))
+        {
+            self.connections.dropped += 1;
+            self.close_connection(now, id);
+        }
+    }
+
     /// Tells the endpoint how far behind we are.
     fn shed(&mut self) {
         let fullest = self.sockets.iter().map(Socket::fill).fold(0.0, f64::max);
@@ -238,6 +248,7 @@ impl SipThread {
         for listener in 0..self.sockets.len() {
             for _ in 0..MESSAGES_A_TURN {
                 let Some((stream, peer)) = self.sockets[listener].accept() else { break };
+                self.make_room(now);
                 self.connections.accept(now, self.poll.registry(), stream, peer, listener);
             }
         }
@@ -304,6 +315,7 @@ impl SipThread {
                 }
                 Transport::Tcp => {
                     let Flow { connection, peer, listener, .. } = flow;
+                    self.make_room(now);
                     let registry = self.poll.registry();
                     match self.connections.send(now, registry, connection, peer, listener, bytes) {
                         Ok(()) => {}
@@ -328,8 +340,7 @@ impl SipThread {
             return;
         }
         self.next_housekeeping = now + HOUSEKEEPING;
-        let mut over = self.connections.overdue(now);
-        over.extend(self.endpoint.unneeded(self.connections.quiet(now)));
+        let over = self.connections.overdue(now, |id| self.endpoint.is_needed(id));
         self.connections.dropped += over.len() as u64;
         for id in over {
             self.close_connection(now, id);

@@ -98,7 +98,7 @@ impl Endpoint {
         let body = offer(&session, &leg.offered, Direction::SendRecv);
         let invite = self.invite(&mut leg, body.into());
         let flow = leg.flow;
-        self.legs.insert(id, leg);
+        self.add_leg(leg);
         let client = self.open_client(now, flow, invite, Owner::Dial(id));
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.client = Some(client);

@@ -47,7 +47,9 @@ impl Endpoint {
             Whose::Unclear if !is_phone() => self.counters.unclear_trunks += 1,
             _ => {}
         }
-        self.authenticate(now, flow, reply, request, 407).map(Sender::Device)
+        let account = self.authenticate(now, flow, reply, request, 407)?;
+        self.prove(now, flow);
+        Some(Sender::Device(account))
     }
 
     /// Whether From names a device of ours: then it must prove itself, wherever it calls from.
@@ -59,7 +61,7 @@ impl Endpoint {
         uri.is_some_and(|(host, user)| self.registrar.account(&host, &user).is_some())
     }
 
-    /// Digest. Asks with `status` and gives `None` until the credentials are right.
+    /// Digest; what is made of it is the caller's. Asks with `status` and gives `None` until the credentials are right.
     pub(super) fn authenticate(
         &mut self,
         now: Instant,
@@ -107,7 +109,6 @@ impl Endpoint {
                 None
             }
             Verdict::Accepted { username, .. } => {
-                self.prove(now, flow);
                 self.registrar.account(&realm, &username).cloned()
             }
             Verdict::Challenge(lines) => {

@@ -135,7 +135,7 @@ impl Endpoint {
             leg.remote_target = target;
         }
         if leg.trunk.is_none() {
-            leg.flow = flow;
+            self.move_leg(id, flow);
         }
         if let Some(new) = said.agreed {
             self.tell_media(now, id, new);

@@ -72,7 +72,7 @@ impl Endpoint {
             merge_key: merge_key.clone(),
             ..caller(id, reply, request, remote_target, offer)
         };
-        self.legs.insert(id, leg);
+        self.add_leg(leg);
         if let Some(key) = merge_key {
             self.merges.insert(key, id);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::config::{T1, TRANSACTION_LIFE};
 use super::requests::reason_phrase;
-use super::{Due, EndedBy, Endpoint, Event, LegEnd, LegId, Trunk};
+use super::{Due, EndedBy, Endpoint, Event, Flow, LegEnd, LegId, Trunk};
 use crate::dialog;
 use crate::leg::{Leg, LegState, Unacknowledged};
 use crate::offer_answer::{Agreed, Codec};
@@ -76,8 +76,44 @@ impl Endpoint {
 
     /// Forgets a leg whose end has been told.
     pub(super) fn drop_leg(&mut self, id: LegId) {
-        if let Some(key) = self.legs.remove(&id).and_then(|leg| leg.merge_key) {
+        let Some(leg) = self.legs.remove(&id) else { return };
+        self.unlist_leg(id, leg.flow);
+        if let Some(key) = leg.merge_key {
             self.merges.remove(&key);
+        }
+    }
+
+    pub(super) fn add_leg(&mut self, leg: Leg) {
+        self.list_leg(leg.id, leg.flow);
+        self.legs.insert(leg.id, leg);
+    }
+
+    /// The far end of a leg is reached by another flow from now on.
+    pub(super) fn move_leg(&mut self, id: LegId, flow: Flow) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let old = std::mem::replace(&mut leg.flow, flow);
+        self.unlist_leg(id, old);
+        self.list_leg(id, flow);
+    }
+
+    /// The legs over a connection; `None`: over streams whose connection was closed or is any to their peer.
+    pub(super) fn legs_at(&self, connection: Option<u64>) -> Vec<LegId> {
+        let legs = self.legs_by_connection.get(&connection);
+        legs.map_or_else(Vec::new, |legs| legs.iter().copied().collect())
+    }
+
+    fn list_leg(&mut self, id: LegId, flow: Flow) {
+        if flow.transport.is_reliable() {
+            self.legs_by_connection.entry(flow.connection).or_default().insert(id);
+        }
+    }
+
+    fn unlist_leg(&mut self, id: LegId, flow: Flow) {
+        if let Some(legs) = self.legs_by_connection.get_mut(&flow.connection) {
+            legs.remove(&id);
+            if legs.is_empty() {
+                self.legs_by_connection.remove(&flow.connection);
+            }
         }
     }
 

@@ -36,7 +36,7 @@ pub use counters::Counters;
 pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
 pub use flow::{Flow, Listener, Transmit, Transport};
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -62,6 +62,8 @@ pub struct Endpoint {
     registrar: Registrar,
     trunks: Trunks,
     legs: HashMap<LegId, Leg>,
+    /// Legs whose flow is a stream, by its connection; `None`: it was closed, or is any to that peer.
+    legs_by_connection: HashMap<Option<u64>, BTreeSet<LegId>>,
     /// INVITEs by who sent them, to know one that comes twice by different ways.
     merges: HashMap<String, LegId>,
     /// Calls in the order of their arrival that wait for a decision, or did.
@@ -118,6 +120,7 @@ impl Endpoint {
             registrar: Registrar::default(),
             trunks: Trunks::default(),
             legs: HashMap::new(),
+            legs_by_connection: HashMap::new(),
             merges: HashMap::new(),
             undecided: VecDeque::new(),
             servers: HashMap::new(),
@@ -160,8 +163,9 @@ impl Endpoint {
         // Strangers' connections cost no search.
         if self.proven.remove(&connection) {
             self.fail_clients(now, |flow| flow.connection == Some(connection));
-            for leg in self.legs.values_mut().filter(|l| l.flow.connection == Some(connection)) {
-                leg.flow.connection = None;
+            for id in self.legs_at(Some(connection)) {
+                let Some(flow) = self.legs.get(&id).map(|leg| leg.flow) else { continue };
+                self.move_leg(id, Flow { connection: None, ..flow });
             }
         }
         for account in accounts {
@@ -169,15 +173,10 @@ impl Endpoint {
         }
     }
 
-    /// Those of these connections that nobody is registered by and no call goes on over.
-    pub fn unneeded(&self, mut connections: Vec<u64>) -> Vec<u64> {
-        connections.retain(|connection| !self.registrar.has_connection(*connection));
-        if !connections.is_empty() {
-            let of_calls: HashSet<u64> =
-                self.legs.values().filter_map(|leg| leg.flow.connection).collect();
-            connections.retain(|connection| !of_calls.contains(connection));
-        }
-        connections
+    /// Whether somebody is registered by a connection or a call goes on over it.
+    pub fn is_needed(&self, connection: u64) -> bool {
+        self.registrar.has_connection(connection)
+            || self.legs_by_connection.contains_key(&Some(connection))
     }
 
     /// No connection to this address could be made.

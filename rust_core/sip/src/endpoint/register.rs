@@ -41,6 +41,7 @@ impl Endpoint {
             }
         };
         self.counters.registers += 1;
+        self.prove(now, flow);
         if why == Some(Why::Registered) && flow.transport.is_reliable() {
             self.follow(flow, &account, &left);
         }
@@ -54,14 +55,16 @@ impl Endpoint {
     /// A phone has come back by another connection: its calls go on over that one.
     fn follow(&mut self, flow: Flow, account: &Account, left: &[u64]) {
         let instance = flow.connection.and_then(|id| self.registrar.instance_at(id));
-        let is_of_device = |leg: &&mut Leg| {
+        let follows = |leg: &Leg| {
             let of_leg = leg.account.as_ref().map(|of_leg| (&of_leg.company, &of_leg.device));
             of_leg == Some((&account.company, &account.device))
+                && way::follows(leg, flow, instance.as_deref(), left)
         };
-        for leg in self.legs.values_mut().filter(is_of_device) {
-            if way::follows(leg, flow, instance.as_deref(), left) {
-                leg.flow = flow;
-            }
+        let mut moved = self.legs_at(None);
+        moved.extend(left.iter().flat_map(|connection| self.legs_at(Some(*connection))));
+        moved.retain(|id| self.legs.get(id).is_some_and(follows));
+        for id in moved {
+            self.move_leg(id, flow);
         }
     }
 

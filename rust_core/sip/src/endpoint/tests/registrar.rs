@@ -445,6 +445,7 @@ fn a_call_follows_its_phone_to_the_connection_that_it_comes_back_by() {
         assert_eq!(bye.flow.connection, leads_to, "{is_known_broken} {back_from} {back_as}");
         let expected = if leads_to == Some(5) { back_from } else { PHONE };
         assert_eq!(bye.flow.peer, peer(expected));
+        assert!(desk.endpoint.legs_by_connection.is_empty());
     }
 }
 
@@ -460,9 +461,29 @@ fn a_connection_is_proven_by_a_password_and_needed_while_somebody_is_there() {
     let caller = desk.next_caller();
     desk.hear_tcp(5, CARRIER, caller.invite().replace("SIP/2.0/UDP", "SIP/2.0/TCP"));
     assert_eq!(desk.events()[0], Event::Proven(5));
-    assert_eq!(desk.endpoint.unneeded(vec![3, 4, 5]), [3]);
+    let needed = |desk: &Desk| [3, 4, 5].map(|connection| desk.endpoint.is_needed(connection));
+    assert_eq!(needed(&desk), [false, true, true]);
     desk.pass_s(3_600);
-    assert_eq!(desk.endpoint.unneeded(vec![4, 5]), [4, 5]);
+    assert_eq!(needed(&desk), [false, false, false]);
+    desk.assert_empty_after(60);
+    assert!(desk.endpoint.legs_by_connection.is_empty());
+}
+
+#[test]
+fn who_registers_too_often_proves_nothing_by_it() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    for connection in 0..40 {
+        let first = phone.message("anna", CONTACT);
+        desk.hear_tcp(connection, PHONE, first.clone());
+        let challenge = desk.one_response();
+        let mine = authorized(&first, &challenge, &credentials("anna", REALM, "pw"), phone.cseq);
+        desk.hear_tcp(connection, PHONE, mine);
+        desk.sent();
+    }
+    let proven = desk.events().into_iter().filter(|event| matches!(event, Event::Proven(_)));
+    assert_eq!(proven.count(), 30);
+    let needed = (0..40).filter(|connection| desk.endpoint.is_needed(*connection));
+    assert_eq!(needed.count(), 1, "one phone, one place");
 }
 
 fn restored(contact: &str, transport: Transport) -> RestoredBinding {
