@@ -28,6 +28,7 @@ impl Endpoint {
             return;
         };
         leg.state = LegState::Ringing;
+        self.undecided.remove(&id);
         leg.rang_at = Some(now);
         let mut response = invite.response(180, reason_phrase(180), Some(&leg.local_tag));
         copy_record_routes(invite, &mut response);
@@ -68,6 +69,7 @@ impl Endpoint {
         let mut response = invite.response(200, reason_phrase(200), Some(&leg.local_tag));
         copy_record_routes(&invite, &mut response);
         leg.state = LegState::Accepted;
+        self.undecided.remove(&id);
         leg.agree(agreed.clone());
         // Too short an interval was refused when the INVITE came.
         let timed = SessionTimer::of_request(&invite.headers, now).ok().flatten();

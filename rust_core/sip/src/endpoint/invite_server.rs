@@ -76,7 +76,7 @@ impl Endpoint {
         if let Some(key) = merge_key {
             self.merges.insert(key, id);
         }
-        self.undecided.push_back((now, id));
+        self.undecided.insert(id, now);
         self.timers.set(now + self.config.decision_timeout, Due::Decision(id));
         self.tell(now, Event::Incoming(Box::new(incoming)));
     }

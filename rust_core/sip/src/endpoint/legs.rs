@@ -65,6 +65,7 @@ impl Endpoint {
             return;
         };
         leg.state = LegState::Leaving;
+        self.undecided.remove(&id);
         if let Some(trunk) = leg.trunk.clone() {
             self.trunks.leave(&trunk);
         }

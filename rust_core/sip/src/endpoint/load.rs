@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::gate::Sender;
 use super::{CallerId, EMERGENCY_LEGS, Endpoint, Target};
-use crate::leg::LegState;
 use crate::wire::Method;
 
 impl Endpoint {
@@ -58,20 +57,13 @@ impl Endpoint {
     }
 
     /// Above what we can do well: too many legs, decisions that take too long, or an engine that is far behind.
-    fn is_full(&mut self, now: Instant) -> bool {
-        while let Some((_, id)) = self.undecided.front()
-            && self.legs.get(id).is_none_or(|leg| leg.state != LegState::Undecided)
-        {
-            self.undecided.pop_front();
-        }
-        let is_late = |(at, _): &(Instant, _)| {
-            now.saturating_duration_since(*at) > self.config.max_undecided_age
-        };
+    fn is_full(&self, now: Instant) -> bool {
+        let is_late =
+            |at: &Instant| now.saturating_duration_since(*at) > self.config.max_undecided_age;
+        let oldest = self.undecided.values().next();
         // Each that waits for a decision will lead to somebody.
         let wanted = self.legs.len() + self.undecided.len() + LEGS_OF_A_CALL;
-        self.overload >= 3
-            || self.undecided.front().is_some_and(is_late)
-            || wanted > self.config.max_legs
+        self.overload >= 3 || oldest.is_some_and(is_late) || wanted > self.config.max_legs
     }
 }
 

@@ -36,7 +36,7 @@ pub use counters::Counters;
 pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
 pub use flow::{Flow, Listener, Transmit, Transport};
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -66,8 +66,8 @@ pub struct Endpoint {
     legs_by_connection: HashMap<Option<u64>, BTreeSet<LegId>>,
     /// INVITEs by who sent them, to know one that comes twice by different ways.
     merges: HashMap<String, LegId>,
-    /// Calls in the order of their arrival that wait for a decision, or did.
-    undecided: VecDeque<(Instant, LegId)>,
+    /// Calls that wait for a decision, in the order of their arrival, and when that was.
+    undecided: BTreeMap<LegId, Instant>,
     servers: HashMap<u64, ServerTransaction>,
     server_keys: HashMap<String, u64>,
     /// How many server transactions each source has.
@@ -122,7 +122,7 @@ impl Endpoint {
             legs: HashMap::new(),
             legs_by_connection: HashMap::new(),
             merges: HashMap::new(),
-            undecided: VecDeque::new(),
+            undecided: BTreeMap::new(),
             servers: HashMap::new(),
             server_keys: HashMap::new(),
             servers_of: HashMap::new(),

@@ -24,6 +24,27 @@ fn new_calls_are_shed_by_the_age_of_the_oldest_undecided_one() {
 }
 
 #[test]
+fn who_is_decided_about_takes_no_place_of_who_is_not() {
+    let mut desk = Desk::with(|config| config.max_legs = 8);
+    let (first, _) = desk.called();
+    for _ in 0..3 {
+        let (leg, _) = desk.called();
+        desk.command(Command::Ring(leg));
+        desk.sent();
+    }
+    // Four legs, and one that the first will lead to: two more have room.
+    let (last, _) = desk.called();
+    desk.command(Command::Reject {
+        leg: last,
+        status: 486,
+        reason: String::new(),
+        retry_after_s: None,
+    });
+    desk.command(Command::Answer { leg: first, like: None, rtp: peer("192.0.2.1:4000") });
+    assert!(desk.endpoint.undecided.is_empty());
+}
+
+#[test]
 fn a_new_call_needs_room_for_both_of_its_legs() {
     let mut desk = Desk::with(|config| config.max_legs = 6);
     let (_, mut caller) = desk.talking();
