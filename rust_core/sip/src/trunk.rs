@@ -173,10 +173,10 @@ impl Trunks {
         self.registrations.remove(key)
     }
 
-    /// Takes a place for one more call; false if the trunk is full. It is never full for one who calls for help.
-    pub(crate) fn enter(&mut self, trunk: &Trunk, is_emergency: bool) -> bool {
+    /// Takes a place for one more call; false if the trunk is full, unless the call has a place in the reserve.
+    pub(crate) fn enter(&mut self, trunk: &Trunk, has_reserve: bool) -> bool {
         let calls = self.calls.entry((trunk.company.clone(), trunk.id.clone())).or_default();
-        if !is_emergency && trunk.max_calls.is_some_and(|max| *calls >= max) {
+        if !has_reserve && trunk.max_calls.is_some_and(|max| *calls >= max) {
             return false;
         }
         *calls += 1;

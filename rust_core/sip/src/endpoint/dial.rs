@@ -35,6 +35,8 @@ struct Way {
     trunk: Option<Arc<Trunk>>,
     account: Option<Arc<Account>>,
     instance: Option<String>,
+    /// The company whose share of the reserve it takes.
+    reserve_of: Option<String>,
 }
 
 impl Endpoint {
@@ -99,6 +101,9 @@ impl Endpoint {
         let invite = self.invite(&mut leg, body.into());
         let flow = leg.flow;
         self.add_leg(leg);
+        if let Some(company) = way.reserve_of {
+            self.reserve.enter_dialled(id, company);
+        }
         let client = self.open_client(now, flow, invite, Owner::Dial(id));
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.client = Some(client);
@@ -109,8 +114,9 @@ impl Endpoint {
         if self.closing {
             return Err((503, EndedBy::Shutdown, "shutting down"));
         }
-        let is_emergency = self.is_emergency(target, caller);
-        if !self.has_room(is_emergency) || self.clients.len() >= MAX_TRANSACTIONS {
+        let helped = self.helped(target, caller);
+        let has_room = self.has_room();
+        if !(has_room || helped.is_some()) || self.clients.len() >= MAX_TRANSACTIONS {
             return Err((503, EndedBy::Us, "no room for another leg"));
         }
         let fails = |status, why| (status, EndedBy::Timeout, why);
@@ -128,6 +134,7 @@ impl Endpoint {
                     trunk: None,
                     account: Some(account.clone()),
                     instance: place.instance.clone(),
+                    reserve_of: helped.filter(|_| !has_room),
                 })
             }
             Target::Trunk { number, .. } if number.is_empty() => Err(fails(404, "no number")),
@@ -141,7 +148,8 @@ impl Endpoint {
                     trunk.address.ok_or(fails(503, "the trunk's host has no address yet"))?;
                 let flow = way::to_address(&self.config.listeners, trunk.transport, peer)
                     .ok_or(fails(503, "nothing listens for this transport"))?;
-                if !self.trunks.enter(&trunk, is_emergency) {
+                let has_place = self.trunks.enter(&trunk, false);
+                if !(has_place || helped.is_some() && self.trunks.enter(&trunk, true)) {
                     return Err((503, EndedBy::Us, "the trunk is full"));
                 }
                 let tcp = if trunk.transport == Transport::Tcp { ";transport=tcp" } else { "" };
@@ -159,6 +167,7 @@ impl Endpoint {
                     trunk: Some(trunk),
                     account: None,
                     instance: None,
+                    reserve_of: helped.filter(|_| !(has_room && has_place)),
                 })
             }
         }

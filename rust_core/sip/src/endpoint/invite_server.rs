@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::gate::Sender;
 use super::incoming::{caller, incoming, merge_key, read_invite, reason_text};
+use super::load::Room;
 use super::requests::{reason_phrase, retry_after, to_tag};
 use super::{Due, EndedBy, Endpoint, Event, Flow, LegId};
 use crate::leg::{Leg, LegState};
@@ -21,9 +22,9 @@ impl Endpoint {
         called: String,
     ) {
         self.counters.invites += 1;
-        if self.sheds_call(now, &called, &sender) {
+        let Some(room) = self.room_for_call(now, &called, &sender) else {
             return self.answer_once(now, reply, &request, 503, "", &[retry_after()]);
-        }
+        };
         let merge_key = merge_key(&request);
         let is_merged = merge_key.as_ref().is_some_and(|key| self.merges.contains_key(key));
         let read = match is_merged {
@@ -61,6 +62,9 @@ impl Endpoint {
             Sender::Trunk(trunk) => (Some(trunk), None),
             Sender::Device(account) => (None, Some(account)),
         };
+        if let (Room::Reserve, Some(account)) = (room, &account) {
+            self.reserve.enter_caller(id, account);
+        }
         let leg = Leg {
             local_tag: self.new_tag(id),
             is_proven: account.is_some() || flow.transport.is_reliable(),

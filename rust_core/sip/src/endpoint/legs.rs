@@ -77,6 +77,7 @@ impl Endpoint {
 
     /// Forgets a leg whose end has been told.
     pub(super) fn drop_leg(&mut self, id: LegId) {
+        self.reserve.leave(id);
         let Some(leg) = self.legs.remove(&id) else { return };
         self.unlist_leg(id, leg.flow);
         if let Some(key) = leg.merge_key {

@@ -1,4 +1,4 @@
-//! What is refused because of load, and what never is: a call to an emergency number of its company.
+//! What is refused because of load, and what still has room: a call to an emergency number of its company.
 
 use std::time::Instant;
 
@@ -23,37 +23,51 @@ impl Endpoint {
         is_shed
     }
 
-    /// Whether a call is refused now that its sender is known.
-    pub(super) fn sheds_call(&mut self, now: Instant, called: &str, sender: &Sender) -> bool {
-        let is_shed = match sender {
+    /// The room for a call now that its sender is known; `None`: it is refused.
+    pub(super) fn room_for_call(
+        &mut self,
+        now: Instant,
+        called: &str,
+        sender: &Sender,
+    ) -> Option<Room> {
+        if !self.is_full(now) {
+            return Some(Room::Ordinary);
+        }
+        let has_reserve = self.legs.len() + LEGS_OF_A_CALL <= self.config.max_legs + EMERGENCY_LEGS;
+        match sender {
             Sender::Device(account)
-                if self.registrar.is_emergency(Some(&account.company), called) =>
+                if has_reserve
+                    && self.registrar.is_emergency(Some(&account.company), called)
+                    && self.reserve.takes_caller(account) =>
             {
-                self.legs.len() + LEGS_OF_A_CALL > self.config.max_legs + EMERGENCY_LEGS
+                Some(Room::Reserve)
             }
-            _ => self.is_full(now),
-        };
-        self.counters.shed_invites += u64::from(is_shed);
-        is_shed
+            _ => {
+                self.counters.shed_invites += 1;
+                None
+            }
+        }
     }
 
-    /// Whether another leg can be dialled.
-    pub(super) fn has_room(&self, is_emergency: bool) -> bool {
-        let reserve = if is_emergency { EMERGENCY_LEGS } else { 0 };
-        self.legs.len() < self.config.max_legs + reserve
+    /// Whether another leg can be dialled within the limit.
+    pub(super) fn has_room(&self) -> bool {
+        self.legs.len() < self.config.max_legs
     }
 
-    /// Whether this leg belongs to a call for help: it leads to an emergency number, or to a device of ours that such a
-    /// number shows on, because its owner has the exchange call there, or because help calls back (RFC 7090 §1).
-    pub(super) fn is_emergency(&self, target: &Target, caller: &CallerId) -> bool {
+    /// The company that may dial this leg above every limit, as it belongs to a call for help: it leads to an emergency
+    /// number, or to a device of ours that such a number shows on, because its owner has the exchange call there, or
+    /// because help calls back (RFC 7090 §1).
+    pub(super) fn helped(&self, target: &Target, caller: &CallerId) -> Option<String> {
         let (company, number) = match target {
-            Target::Binding(binding) => match self.registrar.place(*binding) {
-                Some((_, account)) => (&account.company, &caller.number),
-                None => return false,
-            },
+            Target::Binding(binding) => {
+                (&self.registrar.place(*binding)?.1.company, &caller.number)
+            }
             Target::Trunk { company, number, .. } => (company, number),
         };
-        self.registrar.is_emergency(Some(company), number)
+        let may = self.registrar.is_emergency(Some(company), number)
+            && self.legs.len() < self.config.max_legs + EMERGENCY_LEGS
+            && self.reserve.takes_dialled(company);
+        may.then(|| company.clone())
     }
 
     /// Above what we can do well: too many legs, decisions that take too long, or an engine that is far behind.
@@ -65,6 +79,15 @@ impl Endpoint {
         let wanted = self.legs.len() + self.undecided.len() + LEGS_OF_A_CALL;
         self.overload >= 3 || oldest.is_some_and(is_late) || wanted > self.config.max_legs
     }
+}
+
+/// What a call that is let in takes up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Room {
+    /// Places that everybody may have.
+    Ordinary,
+    /// One of those that are kept for calls for help.
+    Reserve,
 }
 
 /// The caller's, and that of whoever is called.

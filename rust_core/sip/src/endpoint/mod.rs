@@ -23,6 +23,7 @@ mod probe;
 mod refresh;
 mod register;
 mod requests;
+mod reserve;
 mod server_transactions;
 mod timeouts;
 mod trunk_register;
@@ -52,6 +53,7 @@ use crate::timers::Timers;
 use crate::transaction::{ClientState, ClientTransaction, ServerTransaction};
 use crate::trunk::{TrunkKey, Trunks};
 use crate::wire::{Limits, Message, parse};
+use reserve::Reserve;
 
 /// The SIP side.
 #[derive(Debug)]
@@ -61,6 +63,7 @@ pub struct Endpoint {
     challenger: Challenger,
     registrar: Registrar,
     trunks: Trunks,
+    reserve: Reserve,
     legs: HashMap<LegId, Leg>,
     /// Legs whose flow is a stream, by its connection; `None`: it was closed, or is any to that peer.
     legs_by_connection: HashMap<Option<u64>, BTreeSet<LegId>>,
@@ -119,6 +122,7 @@ impl Endpoint {
             rng,
             registrar: Registrar::default(),
             trunks: Trunks::default(),
+            reserve: Reserve::default(),
             legs: HashMap::new(),
             legs_by_connection: HashMap::new(),
             merges: HashMap::new(),

@@ -171,11 +171,17 @@ fn broken_messages_break_nothing() {
     assert_eq!(desk.endpoint.counters().legs, 0);
 }
 
-/// Anna's phone calls `number`; the last status that she hears of it.
 fn anna_calls(desk: &mut Desk, number: &str) -> u16 {
+    calls(desk, "anna", number)
+}
+
+/// The user's phone calls `number`; the last status that it hears of it.
+fn calls(desk: &mut Desk, user: &str, number: &str) -> u16 {
     let caller = desk.next_caller();
-    let invite =
-        caller.invite().replace("sip:+7916@carrier.example", "sip:anna@demo.example").replace(
+    let invite = caller
+        .invite()
+        .replace("sip:+7916@carrier.example", &format!("sip:{user}@demo.example"))
+        .replace(
             "sip:+74951234501@192.0.2.1 SIP/2.0",
             &format!("sip:{number}@demo.example SIP/2.0"),
         );
@@ -183,7 +189,7 @@ fn anna_calls(desk: &mut Desk, number: &str) -> u16 {
     if challenge.status != 407 {
         return challenge.status;
     }
-    let mine = authorized(&invite, &challenge, &credentials("anna", REALM, "pw"), 2);
+    let mine = authorized(&invite, &challenge, &credentials(user, REALM, "pw"), 2);
     desk.ask(PHONE, mine).status
 }
 
@@ -218,13 +224,83 @@ fn a_call_for_help_is_shed_by_no_load() {
     assert_eq!((anna_calls(&mut desk, "113"), anna_calls(&mut desk, "112")), (503, 100));
 }
 
+/// Ten phones of each company: "a0" is the first of company "a". All call 112 for help.
+fn desk_of_companies(companies: &[&str], max_legs: usize) -> Desk {
+    let mut desk = Desk::with(|config| config.max_legs = max_legs);
+    let phones = companies.iter().flat_map(|company| {
+        (0..10).map(move |i| Account {
+            company: (*company).to_owned(),
+            ..account(&format!("{company}{i}"), "pw")
+        })
+    });
+    let numbers = companies.iter().map(|c| ((*c).to_owned(), vec!["112".to_owned()])).collect();
+    let table = super::Accounts::from(phones.collect::<Vec<_>>()).with_emergency_numbers(numbers);
+    desk.command(Command::SetAccounts(std::sync::Arc::new(table)));
+    desk
+}
+
+/// How many calls for help ten phones of a company get through, each trying four times.
+fn let_in(desk: &mut Desk, company: &str) -> usize {
+    let tries = (0..40).map(|i| format!("{company}{}", i % 10));
+    tries.filter(|user| calls(desk, user, "112") == 100).count()
+}
+
 #[test]
-fn a_call_for_help_has_room_above_the_limit_but_not_without_end() {
-    let mut desk = desk_with_emergency_numbers("demo", 2);
+fn calls_for_help_have_room_above_the_limit_but_not_without_end() {
+    let mut desk = desk_of_companies(&["a", "b", "c", "d", "e"], 2);
     let _ = desk.talking();
-    assert_eq!(anna_calls(&mut desk, "113"), 503);
-    let accepted = (0..100).filter(|_| anna_calls(&mut desk, "112") == 100).count();
+    assert_eq!(calls(&mut desk, "a0", "113"), 503);
+    let accepted: usize = ["a", "b", "c", "d", "e"].map(|c| let_in(&mut desk, c)).iter().sum();
     assert_eq!(accepted, EMERGENCY_LEGS, "the last one has room for its second leg");
+}
+
+#[test]
+fn no_phone_and_no_company_takes_the_room_that_others_need_for_help() {
+    let mut desk = desk_of_companies(&["a", "b"], 2);
+    let _ = desk.talking();
+    let greedy = (0..10).filter(|_| calls(&mut desk, "a0", "112") == 100).count();
+    assert_eq!(greedy, 2);
+    assert_eq!(let_in(&mut desk, "a"), 6, "eight of a company");
+    assert_eq!(let_in(&mut desk, "b"), 8);
+}
+
+#[test]
+fn a_call_for_help_that_is_over_makes_room_for_another() {
+    let mut desk = desk_of_companies(&["a"], 0);
+    for _ in 0..5 {
+        assert_eq!((0..5).filter(|_| calls(&mut desk, "a0", "112") == 100).count(), 2);
+        for id in desk.endpoint.legs.keys().copied().collect::<Vec<_>>() {
+            desk.command(Command::HangUp {
+                leg: id,
+                status: 480,
+                reason: String::new(),
+                by: EndedBy::Us,
+            });
+        }
+        assert_eq!(desk.statuses(), [480, 480]);
+    }
+}
+
+#[test]
+fn who_is_let_in_while_the_engine_is_behind_counts_as_well() {
+    let mut desk = desk_of_companies(&["a"], 100);
+    desk.endpoint.set_overload(3);
+    assert_eq!(let_in(&mut desk, "a"), 8);
+    desk.endpoint.set_overload(0);
+    assert_eq!(let_in(&mut desk, "a"), 40, "nothing is scarce");
+}
+
+#[test]
+fn a_company_dials_no_more_legs_for_help_than_its_share() {
+    let mut desk = desk_with_emergency_numbers("demo", 100);
+    desk.command(Command::SetTrunks(vec![Trunk {
+        max_calls: Some(1),
+        ..trunk("carrier", CARRIER)
+    }]));
+    let dialled = (0..20).filter(|i| dial_out(&mut desk, *i, "112")).count();
+    assert_eq!(dialled, 1 + 8, "one as everybody, and the share beyond the trunk's limit");
+    desk.command(Command::SetTrunks(vec![trunk("carrier", CARRIER)]));
+    assert!(dial_out(&mut desk, 20, "112"), "nothing is scarce");
 }
 
 #[test]
