@@ -274,7 +274,10 @@ pub(super) fn digest(input: &[u8]) -> u64 {
         true,
         |_| Some(&secrets),
     );
-    assert!(matches!(verdict, Verdict::Challenge(lines) if lines.len() == 2));
+    let (Verdict::Challenge(lines) | Verdict::MadeUp(lines)) = verdict else {
+        panic!("credentials that nobody can have: {verdict:?}")
+    };
+    assert_eq!(lines.len(), 2);
     let credentials = Credentials {
         username: "anna".to_owned(),
         realm: "demo".to_owned(),
