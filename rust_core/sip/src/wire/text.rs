@@ -75,11 +75,11 @@ pub fn encode_user(user: &str) -> String {
     out
 }
 
-/// A quoted string (RFC 3261 §25.1) of what people call themselves; control characters are left out.
+/// A quoted string (RFC 3261 §25.1) of what people call themselves, without what cannot be seen.
 pub fn quoted(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 2);
     out.push('"');
-    for c in name.chars().filter(|c| !c.is_control()) {
+    for c in name.chars().filter(|&c| is_visible(c)) {
         if c == '"' || c == '\\' {
             out.push('\\');
         }
@@ -90,13 +90,22 @@ pub fn quoted(name: &str) -> String {
 }
 
 /// A display name for people: UTF-8 where it is, otherwise Windows-1251, the usual other one of phones that say
-/// Cyrillic names. Control characters are left out; at most `MAX_NAME_CHARS` are kept.
+/// Cyrillic names. What cannot be seen is left out; at most `MAX_NAME_CHARS` are kept.
 pub fn display_text(raw: &[u8]) -> String {
     let text = match std::str::from_utf8(raw) {
         Ok(text) => text.to_owned(),
         Err(_) => raw.iter().map(|&byte| from_cp1251(byte)).collect(),
     };
-    text.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect()
+    text.chars().filter(|&c| is_visible(c)).take(MAX_NAME_CHARS).collect()
+}
+
+/// Neither a control character nor one that changes how others are shown: those of direction (UAX #9 §2) and of no width
+/// would let a name or a line of the log read as another. The joiners of emoji and some scripts go with them.
+fn is_visible(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The letters and the few signs that names use; the rest becomes U+FFFD.
@@ -146,5 +155,18 @@ mod tests {
         assert_eq!(display_text("Анна".as_bytes()), "Анна");
         assert_eq!(display_text(&[0xc0, 0xed, 0xed, 0xe0]), "Анна");
         assert_eq!(display_text(b"a\r\n\x00b"), "ab");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_in_no_name() {
+        let hidden = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{200f}\u{61c}\u{feff}\u{2028}\u{ad}\u{e0041}";
+        for c in hidden.chars() {
+            let name = format!("Ann{c}a");
+            assert_eq!(display_text(name.as_bytes()), "Anna");
+            assert_eq!(quoted(&name), "\"Anna\"");
+        }
+        for name in ["José", "שרה", "محمد", "李雷", "Ирина\u{a0}П", "🙂"] {
+            assert_eq!(display_text(name.as_bytes()), name);
+        }
     }
 }
