@@ -19,6 +19,7 @@ pub(super) struct Counts {
     pub(super) rtcp_sent: u64,
     pub(super) late_ticks: u64,
     pub(super) keys_unsent: u64,
+    pub(super) keys_dropped: u64,
     pub(super) unplayable: u64,
     pub(super) listeners_refused: u64,
     pub(super) recording_dropped: u64,
@@ -28,7 +29,7 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Every figure with its name.
-    pub(super) fn named(&self) -> [(&'static str, u64); 20] {
+    pub(super) fn named(&self) -> [(&'static str, u64); 21] {
         [
             ("media_legs", self.legs),
             ("media_io_urings", self.io_urings),
@@ -45,6 +46,7 @@ impl Counts {
             ("media_rtcp_sent", self.rtcp_sent),
             ("media_late_ticks", self.late_ticks),
             ("media_keys_unsent", self.keys_unsent),
+            ("media_keys_dropped", self.keys_dropped),
             ("media_unplayable", self.unplayable),
             ("media_listeners_refused", self.listeners_refused),
             ("media_recording_dropped", self.recording_dropped),

@@ -128,11 +128,9 @@ impl Shard {
     pub(super) fn pass_key(&mut self, slot: u32, digit: Digit) {
         let now = self.clock.instant(self.at);
         let Some(cold) = self.cold[slot as usize].as_mut() else { return };
-        if !cold.keys.handle_signalled(digit, now) {
+        if !cold.keys.handle_signalled(digit, now) || !self.tell_key(slot, digit) {
             return;
         }
-        let leg = cold.leg;
-        self.tell(leg, MediaEventKind::KeyPressed { key: digit.as_char() });
         let Some(cold) = &self.cold[slot as usize] else { return };
         let listeners: Vec<u32> = cold.listeners.iter().map(|&(listener, _)| listener).collect();
         for listener in listeners {

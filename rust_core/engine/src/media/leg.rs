@@ -12,6 +12,7 @@ use tandem_media::quality::{MediaReport, RoundTrip};
 use tandem_media::rtcp::Reporter;
 use tandem_media::session::{Route, Session};
 
+use super::pace::Pace;
 use super::pool::Ports;
 use super::writer::Tap;
 
@@ -44,6 +45,7 @@ pub(super) struct Cold {
     /// Those that hear this one; the first is also in the session.
     pub(super) listeners: Vec<(u32, Route)>,
     pub(super) keys: KeyReceiver,
+    pub(super) pace: Pace,
     pub(super) voice: Option<Voice>,
     pub(super) speaker: Option<Speaker>,
     /// The row of the wheel that it ticks in.
@@ -75,6 +77,7 @@ impl Cold {
             hears: None,
             listeners: Vec::new(),
             keys: KeyReceiver::default(),
+            pace: Pace::default(),
             voice: None,
             speaker: None,
             tick: None,

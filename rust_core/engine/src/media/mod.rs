@@ -9,6 +9,7 @@ mod event;
 mod hearing;
 mod inbox;
 mod leg;
+mod pace;
 mod packets;
 mod pool;
 mod random;

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd as _;
 
+use tandem_media::dtmf::Digit;
 use tandem_media::learn::Lesson;
 use tandem_media::rtp::{RtpPacket, is_rtcp, relabel};
 use tandem_media::session::{Discard, Format};
@@ -218,12 +219,22 @@ impl Shard {
     }
 
     fn tell_keys(&mut self, slot: u32) {
-        let Some(cold) = self.cold[slot as usize].as_mut() else { return };
-        let leg = cold.leg;
         while let Some(press) = self.cold[slot as usize].as_mut().and_then(|c| c.keys.poll_press())
         {
-            self.tell(leg, MediaEventKind::KeyPressed { key: press.digit.as_char() });
+            self.tell_key(slot, press.digit);
         }
+    }
+
+    /// Tells a key that a far end has pressed. False, and counted, if it presses more than hands can.
+    pub(super) fn tell_key(&mut self, slot: u32, digit: Digit) -> bool {
+        let now = self.clock.instant(self.at);
+        let Some(cold) = self.cold[slot as usize].as_mut() else { return false };
+        let (leg, is_told) = (cold.leg, cold.pace.takes(now));
+        match is_told {
+            true => self.tell(leg, MediaEventKind::KeyPressed { key: digit.as_char() }),
+            false => self.counts.keys_dropped += 1,
+        }
+        is_told
     }
 
     /// Takes one packet whose source must be looked at.

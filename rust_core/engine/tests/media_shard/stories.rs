@@ -361,6 +361,19 @@ fn keys_and_sound_of_one_leg_arrive_at_another_and_in_its_recording() {
 }
 
 #[test]
+fn who_presses_more_than_hands_can_is_told_of_no_further() {
+    let world = World::new(1500, Duration::from_secs(60));
+    let line = world.line(8);
+    "0123456789*#".chars().cycle().take(100).for_each(|key| world.shards.pass_key(line.leg, key));
+    world.shards.close(line.leg);
+    let mut pressed = 0;
+    while let MediaEventKind::KeyPressed { .. } = world.next_event().kind {
+        pressed += 1;
+    }
+    assert!((32..36).contains(&pressed), "{pressed}");
+}
+
+#[test]
 fn a_key_that_came_by_signalling_goes_on_to_who_listens() {
     let world = World::new(1300, Duration::from_secs(60));
     let (one, other) = (world.line(8), world.line(8));
