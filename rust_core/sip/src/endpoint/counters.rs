@@ -32,6 +32,8 @@ counters! {
     unauthorized,
     /// Of these, with a wrong password.
     wrong_passwords,
+    /// Of these, not told of, because too many sources guess at once.
+    guesses_left_out,
     /// Of these, with a nonce that we gave to nobody: their passwords were not looked at.
     made_up_nonces,
     /// Calls from an address that trunks of several companies share, with nothing to tell whose they are.

@@ -143,7 +143,9 @@ impl Endpoint {
     fn note_guess(&mut self, now: Instant, flow: Flow, username: &str, realm: &str) {
         self.counters.wrong_passwords += 1;
         let account = format!("{}@{realm}", display_text(username.as_bytes()));
-        if self.guesses.note(flow.peer.ip(), account) {
+        let noted = self.guesses.note(flow.peer.ip(), account);
+        self.counters.guesses_left_out += noted.left_out;
+        if noted.is_first {
             self.timers.set(now + GUESSES_TOLD, Due::Guesses);
         }
     }

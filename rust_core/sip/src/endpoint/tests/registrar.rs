@@ -224,12 +224,11 @@ fn who_guesses_passwords_is_told_of_once_a_minute() {
     let expected = [told("203.0.113.5", 1, "anna"), told("203.0.113.66", 7, "nobody")];
     assert_eq!(desk.events(), expected);
     assert_eq!(desk.endpoint.counters().wrong_passwords, 8);
-    let sources = crate::defence::MAX_SOURCES as u32 + 9;
-    for i in 0..sources {
+    for i in 0..265 {
         guess(&mut desk, &format!("198.18.{}.{}:5060", i / 250, 1 + i % 250), "anna", 1);
     }
     desk.pass_s(60);
-    assert_eq!(desk.events().len(), crate::defence::MAX_SOURCES);
+    assert_eq!((desk.events().len(), desk.endpoint.counters().guesses_left_out), (256, 9));
     desk.assert_empty_after(60);
 }
 
