@@ -80,11 +80,11 @@ pub(crate) struct Registrar {
 }
 
 impl Registrar {
-    /// Replaces the accounts; gives back those of places that have none any more.
+    /// Replaces the accounts; gives back those of places that have none any more, by company and device.
     pub(crate) fn set_accounts(&mut self, accounts: Arc<Accounts>) -> Vec<Arc<Account>> {
         self.accounts = accounts;
         self.buckets.retain(|key, _| self.accounts.of_device(key).is_some());
-        let mut gone = Vec::new();
+        let mut gone: Vec<Arc<Account>> = Vec::new();
         let keys: Vec<_> = self.places.keys().cloned().collect();
         for key in keys {
             let places = self.places.get(&key).map_or(&[][..], Vec::as_slice);
@@ -101,6 +101,7 @@ impl Registrar {
                 }
             }
         }
+        gone.sort_by(|a, b| (&a.company, &a.device).cmp(&(&b.company, &b.device)));
         gone
     }
 

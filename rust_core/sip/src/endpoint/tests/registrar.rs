@@ -581,3 +581,23 @@ fn an_account_that_goes_takes_its_places_along() {
     assert_eq!(told(&mut desk), [(Why::Removed, 0)]);
     desk.assert_empty_after(3600);
 }
+
+#[test]
+fn accounts_that_go_together_are_told_in_their_order() {
+    let mut desk = Desk::new();
+    let names: Vec<String> = (0..30).map(|i| format!("phone{i:02}")).collect();
+    desk.command(Command::SetAccounts(accounts(names.iter().map(|n| account(n, "pw")).collect())));
+    let place = |name| RestoredBinding {
+        device: format!("{name}-desk"),
+        ..restored("sip:a@203.0.113.5:5062", Transport::Udp)
+    };
+    desk.command(Command::RestoreBindings(names.iter().map(place).collect()));
+    desk.events();
+    desk.command(Command::SetAccounts(accounts(vec![])));
+    let device = |event| match event {
+        Event::RegistrationChanged { device, why: Why::Removed, .. } => device,
+        other => panic!("{other:?}"),
+    };
+    let gone: Vec<String> = desk.events().into_iter().map(device).collect();
+    assert!(gone.len() == 30 && gone.is_sorted(), "{gone:?}");
+}
