@@ -39,22 +39,38 @@ pub(crate) struct Registration {
     pub(crate) call_id: String,
     pub(crate) cseq: u32,
     pub(crate) digest: ClientDigest,
-    /// What was last told: whether we are registered, and the status. `None` before the first answer.
-    pub(crate) told: Option<(bool, u16)>,
+    /// What was last told; `None` before the first answer.
+    pub(crate) told: Option<Told>,
     /// When what was last granted ends.
     pub(crate) until: Option<Instant>,
     pub(crate) failures: u32,
     /// Challenges answered since the last success.
     pub(crate) challenges: u8,
     pub(crate) expires: Duration,
-    /// Our newest question or timer; answers to older ones, and their timers, no longer count.
-    pub(crate) newest: u64,
+    /// The question or timer that counts; answers to older ones, and their timers, no longer count.
+    pub(crate) awaited: u64,
 }
 
 impl Registration {
     /// Whether the newest answer granted it.
     pub(crate) fn is_good(&self) -> bool {
-        self.told.is_some_and(|(registered, _)| registered)
+        self.told.as_ref().is_some_and(|told| told.registered)
+    }
+}
+
+/// How a registration stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) registered: bool,
+    pub(crate) status: u16,
+    pub(crate) reason: String,
+}
+
+impl Told {
+    /// Whether this is no news after `old`. Of a refusal the words say what is wrong, of a success nothing.
+    pub(crate) fn repeats(&self, old: &Self) -> bool {
+        (self.registered, self.status) == (old.registered, old.status)
+            && (self.registered || self.reason == old.reason)
     }
 }
 

@@ -32,6 +32,11 @@ struct Challenge {
     with_qop: bool,
 }
 
+/// The realm that a digest challenge names.
+pub(crate) fn realm_of(value: &[u8]) -> Option<String> {
+    Some(Fields::parse(value)?.value("realm")?.to_owned())
+}
+
 impl ClientDigest {
     /// `cnonce` must be random.
     pub fn new(cnonce: String) -> Self {

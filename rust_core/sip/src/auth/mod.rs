@@ -4,6 +4,7 @@ mod client;
 mod digest;
 mod server;
 
+pub(crate) use client::realm_of;
 pub use client::{ClientDigest, Credentials};
 pub use digest::{Algorithm, ha1};
 pub use server::{Challenger, Secrets, Verdict};

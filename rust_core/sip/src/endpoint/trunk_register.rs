@@ -8,11 +8,11 @@ use rand_chacha::rand_core::RngCore as _;
 use super::dial::bracketed;
 use super::requests::reason_phrase;
 use super::{Due, Endpoint, Event, Flow, Trunk};
-use crate::auth::ClientDigest;
+use crate::auth::{ClientDigest, realm_of};
 use crate::transaction::Owner;
-use crate::trunk::{Registration, TrunkKey};
+use crate::trunk::{Registration, Told, TrunkKey};
 use crate::way;
-use crate::wire::{Address, HeaderName, Method, Request, Response, encode_user};
+use crate::wire::{Address, HeaderName, Method, Request, Response, display_text, encode_user};
 
 impl Endpoint {
     pub(super) fn set_trunks(&mut self, now: Instant, trunks: Vec<Trunk>) {
@@ -51,7 +51,7 @@ impl Endpoint {
         // With nothing but another secret it is the same registration to the carrier.
         let old = self.trunks.take_registration(&key);
         let registration = Registration {
-            told: old.as_ref().and_then(|old| old.told),
+            told: old.as_ref().and_then(|old| old.told.clone()),
             until: old.and_then(|old| old.until),
             call_id: self.random_hex(),
             cseq: 0,
@@ -59,7 +59,7 @@ impl Endpoint {
             failures: 0,
             challenges: 0,
             expires: trunk.expires,
-            newest: 0,
+            awaited: 0,
         };
         self.trunks.put_registration(key, registration);
         if trunk.address.is_some() {
@@ -69,7 +69,7 @@ impl Endpoint {
 
     pub(super) fn trunk_register_due(&mut self, now: Instant, key: &TrunkKey, timer: u64) {
         let Some(trunk) = self.trunks.named(&key.0, &key.1).cloned() else { return };
-        let is_newest = self.trunks.registration(key).is_some_and(|r| r.newest == timer);
+        let is_newest = self.trunks.registration(key).is_some_and(|r| r.awaited == timer);
         if is_newest && trunk.register {
             self.send_register(now, &trunk);
         }
@@ -113,7 +113,7 @@ impl Endpoint {
         let key = key_of(trunk);
         let Some(mut registration) = self.trunks.take_registration(&key) else { return };
         let question = self.next_number();
-        registration.newest = question;
+        registration.awaited = question;
         let made = self.register(trunk, &mut registration);
         self.trunks.put_registration(key.clone(), registration);
         match made {
@@ -175,7 +175,7 @@ impl Endpoint {
         let contact_at = |flow| way::contact(&self.config.listeners, &trunk.contact_user, flow);
         let contact = self.flow_to_trunk(&trunk).map(contact_at).unwrap_or_default();
         let Some(registration) = self.trunks.registration(&key) else { return };
-        if registration.newest != question {
+        if registration.awaited != question {
             return;
         }
         let (status, reason) = (response.status, response.reason.as_str());
@@ -192,8 +192,8 @@ impl Endpoint {
                 if accept_challenge(registration, &trunk, response) {
                     self.send_register(now, &trunk);
                 } else {
-                    let why = "challenge of another realm";
-                    self.on_registration_failed(now, &key, status, why);
+                    let why = why_unanswered(&trunk, response);
+                    self.on_registration_failed(now, &key, status, &why);
                 }
             }
             423 => match longer(response, registration.expires) {
@@ -216,7 +216,7 @@ impl Endpoint {
         status: u16,
         why: &str,
     ) {
-        if self.trunks.registration(key).is_some_and(|r| r.newest == question) {
+        if self.trunks.registration(key).is_some_and(|r| r.awaited == question) {
             self.on_registration_failed(now, key, status, why);
         }
     }
@@ -234,7 +234,7 @@ impl Endpoint {
     fn schedule(&mut self, now: Instant, key: &TrunkKey, pause: Duration) {
         let timer = self.next_number();
         let Some(registration) = self.trunks.registration(key) else { return };
-        registration.newest = timer;
+        registration.awaited = timer;
         self.timers.set(now + pause, Due::TrunkRegister(Box::new((key.clone(), timer))));
     }
 
@@ -253,10 +253,13 @@ impl Endpoint {
         reason: &str,
     ) {
         let Some(registration) = self.trunks.registration(key) else { return };
-        if registration.told.replace((registered, status)) == Some((registered, status)) {
+        let reason = if reason.is_empty() { reason_phrase(status) } else { reason };
+        let reason = display_text(reason.as_bytes());
+        let news = Told { registered, status, reason: reason.clone() };
+        if registration.told.as_ref().is_some_and(|old| news.repeats(old)) {
             return;
         }
-        let reason = if reason.is_empty() { reason_phrase(status) } else { reason }.to_owned();
+        registration.told = Some(news);
         self.tell(
             now,
             Event::TrunkChanged {
@@ -281,6 +284,18 @@ fn accept_challenge(registration: &mut Registration, trunk: &Trunk, response: &R
     let values: Vec<_> = response.headers.lines(&name).cloned().collect();
     let own = trunk.credentials.as_ref().filter(|_| registration.challenges <= MAX_CHALLENGES);
     own.is_some_and(|own| registration.digest.accept_challenge(&values, own))
+}
+
+/// Why a challenge was not answered, for whoever wrote down the realm.
+fn why_unanswered(trunk: &Trunk, response: &Response) -> String {
+    let names = [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate];
+    let realm = names.iter().find_map(|name| realm_of(response.headers.line(name)?));
+    match (realm, trunk.credentials.as_ref().map(|own| &own.realm)) {
+        (Some(theirs), Some(own)) if theirs != *own => {
+            format!("the carrier's realm is {theirs:?}, not {own:?}")
+        }
+        _ => "no challenge that can be answered".to_owned(),
+    }
 }
 
 /// The least time that a registrar asks for, if we may ask for that and did not yet (RFC 3261 §10.2.8).

@@ -86,7 +86,11 @@ fn a_foreign_realm_gets_no_digest() {
     let (mut desk, register) = started();
     desk.hear(CARRIER, challenge(&register, 401, "evil"));
     assert_eq!(desk.sent(), []);
-    assert_eq!(states(&mut desk), [(false, 401)]);
+    let told = desk.events().pop();
+    let Some(Event::TrunkChanged { registered: false, status: 401, reason, .. }) = told else {
+        panic!("{told:?}")
+    };
+    assert_eq!(reason, "the carrier's realm is \"evil\", not \"carrier\"");
 }
 
 #[test]
@@ -126,6 +130,26 @@ fn failures_are_tried_again_with_growing_pauses_and_told_once() {
     }
     desk.hear(CARRIER, accepted(&request, "300"));
     assert_eq!(states(&mut desk), [(true, 200)]);
+}
+
+#[test]
+fn a_refusal_for_another_reason_is_told() {
+    let (mut desk, mut register) = started();
+    let mut told = Vec::new();
+    for reason in ["Unknown user", "Unknown user", "Account\u{202e} closed"] {
+        desk.hear(CARRIER, register.response(403, reason, Some("x")).to_bytes());
+        register = loop {
+            desk.pass(Duration::from_millis(100));
+            if let Some(next) = desk.requests().pop() {
+                break next;
+            }
+        };
+        told.extend(desk.events().into_iter().map(|event| match event {
+            Event::TrunkChanged { status: 403, reason, .. } => reason,
+            other => panic!("{other:?}"),
+        }));
+    }
+    assert_eq!(told, ["Unknown user", "Account closed"]);
 }
 
 #[test]
