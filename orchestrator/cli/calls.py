@@ -42,13 +42,14 @@ def calls(
         _print_json(client.pages("/calls"))
         return
     if not watch:
-        Console(highlight=False).print(_now(client), soft_wrap=True)
+        Console(highlight=False).print(_now(client, {}), soft_wrap=True)
         return
+    people: dict[str, str] = {}
     try:
-        with Live(_now(client), auto_refresh=False) as live:
+        with Live(_now(client, people), auto_refresh=False) as live:
             while True:
                 time.sleep(REFRESH_S)
-                live.update(_now(client), refresh=True)
+                live.update(_now(client, people), refresh=True)
     except KeyboardInterrupt:
         return
 
@@ -95,12 +96,30 @@ def _record(record: dict[str, Any]) -> Text:
     return _two_lines(record, _who(record["answered_by"]) or "nobody", ", ".join(filter(None, facts)))
 
 
-def _now(client: Client) -> Text:
+def _now(client: Client, people: dict[str, str]) -> Text:
+    """`people` keeps the names that were asked for."""
     told = [
-        _two_lines(call, _who(call["answered_by"]) or call["to"] or "…", call["state"].replace("_", " "))
+        _two_lines(
+            call, _who(call["answered_by"]) or _sought(client, call, people), call["state"].replace("_", " ")
+        )
         for call in client.pages("/calls")
     ]
     return Text("\n").join(told) if told else Text("no calls now")
+
+
+def _sought(client: Client, call: dict[str, Any], people: dict[str, str]) -> str:
+    """Whom a call seeks, as people know them."""
+    kind, _, whom = call["to"].partition(":")
+    if kind != "person":
+        return whom or kind or "…"
+    if whom not in people:
+        try:
+            person = client.get(f"/people/{segment(whom)}")
+            people[whom] = f"{person['name']} {person['extension']}"
+        except Refused:
+            # They are gone, or the key may not read the directory.
+            people[whom] = whom
+    return people[whom]
 
 
 def _two_lines(call: dict[str, Any], whom: str, facts: str) -> Text:

@@ -156,6 +156,16 @@ async def test_what_is_exported_changes_nothing_when_applied(shell: Shell) -> No
     assert (again.out.strip(), again.err) == ("demo: nothing to change", "")
 
 
+async def test_who_is_rung_is_called_by_name_and_number(shell: Shell, fake: FakeExchange) -> None:
+    fake.write(
+        DEMO, j.CallArrived(CALL, LegId(1), Direction.INTERNAL, Who(name="Борис", number="102"), "101")
+    )
+    fake.write(DEMO, j.CallRouted(CALL, "person:anna", "extension", ANNA))
+    assert (await shell.tandem("calls")).out.splitlines()[0].endswith("101: Анна Иванова 101")
+    _, secret = await fake.create_key(company=DEMO, name="wall", scopes=frozenset({"calls.read"}))
+    assert (await shell.tandem("calls", TANDEM_KEY=secret)).out.splitlines()[0].endswith("101: anna")
+
+
 async def test_calls_records_and_the_story_of_one(shell: Shell, fake: FakeExchange) -> None:
     a_call(fake, over=False)
     calls = (await shell.tandem("calls", COLUMNS="80")).out.splitlines()
