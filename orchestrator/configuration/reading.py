@@ -120,9 +120,9 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         elif network.prefixlen < _PREFIX_MIN[network.version]:
             least = _PREFIX_MIN[network.version]
             fields.wrong(f"sources[{place}]", f"{source} is half the world: /{least} is the widest network")
-    host = fields.text("host", like=HOST)
-    if network_of(host) is None and _NUMERIC.search(host):
-        fields.wrong("host", f"{host} is no address; write all four numbers of it, or a name")
+    host = fields.text("host")
+    if host and (wrong := _wrong_with(host)):
+        fields.wrong("host", wrong)
     return Trunk(
         id=id,
         host=host,
@@ -137,6 +137,18 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         ha1_sha256=secret.sha256 if secret else None,
         max_calls=fields.optional_whole("max_calls", 1, 100_000),
     )
+
+
+def _wrong_with(host: str) -> str:
+    """Why a host is none; "" if it is one."""
+    name, colon, port = host.rpartition(":")
+    if network_of(host) is None and ":" not in name and colon and port.isdecimal():
+        return f"is a host with its port: write host: {name}, port: {port}"
+    if not HOST.fits(host) or (":" in host and network_of(host) is None):
+        return f"must be {HOST.words}, not {host!r}"
+    if network_of(host) is None and _NUMERIC.search(host):
+        return f"{host} is no address; write all four numbers of it, or a name"
+    return ""
 
 
 def read_person(fields: Fields, realm: str, secrets: Secrets) -> Person:

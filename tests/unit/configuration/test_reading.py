@@ -106,6 +106,26 @@ def test_announcements_follow_each_other_so_far_and_no_further() -> None:
     assert read(6)[1] == ["to.then.then.then.then.then.then"]
 
 
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("sip.example", None),
+        ("2001:db8::1", None),
+        ("sip.example:5080", "is a host with its port: write host: sip.example, port: 5080"),
+        ("192.0.2.1:5080", "is a host with its port: write host: 192.0.2.1, port: 5080"),
+        ("a:5080", "is a host with its port: write host: a, port: 5080"),
+        ("a:b", "must be a host name or address, not 'a:b'"),
+        ("sip:x", "must be a host name or address, not 'sip:x'"),
+        ("192.0.2", "192.0.2 is no address; write all four numbers of it, or a name"),
+    ],
+)
+def test_a_trunks_host_is_a_name_or_an_address(host: str, told: str | None) -> None:
+    problems = Problems()
+    body = {"id": "t", "host": host, "caller_number": "+74951234567"}
+    read_trunk(Fields(body, "trunks[0]", problems), Secrets())
+    assert problems.found == ([] if told is None else [Problem("trunks[0].host", told)])
+
+
 @pytest.mark.parametrize(("transport", "problems"), [("tcp", 0), ("sctp", 1)])
 def test_a_trunk_speaks_udp_or_tcp(transport: str, problems: int) -> None:
     found = Problems()
