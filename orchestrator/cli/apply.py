@@ -50,17 +50,17 @@ def apply(
         print(f"{plan['company']}: {_counted(plan)} to make")
         return
     if not yes:
-        _ask()
+        _ask(plan["changes"])
     done = client.post("/configuration", document)
     print(f"{done['company']}: {_counted(done)} made")
 
 
-def _ask() -> None:
-    """Raises `typer.Exit` unless somebody agrees."""
+def _ask(changes: list[str]) -> None:
+    """Raises `typer.Exit` unless somebody agrees. Where something is lost, Enter alone does not."""
     if not sys.stdin.isatty():
         print("tandem: nobody is here to be asked, and nothing was changed: give --yes", file=sys.stderr)
         raise typer.Exit(2)
-    if not typer.confirm("Apply?", default=True):
+    if not typer.confirm("Apply?", default=not any(line.endswith(" removed") for line in changes)):
         print("nothing was changed")
         raise typer.Exit(1)
 
