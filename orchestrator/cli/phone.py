@@ -37,7 +37,7 @@ Seconds = Annotated[
         "--for",
         min=0,
         help="Hang up so many seconds after registering, waiting and ringing included;"
-        " otherwise when the sound is over.",
+        " otherwise when the sound of --play is over, or the far end hangs up, or by Ctrl-C.",
     ),
 ]
 

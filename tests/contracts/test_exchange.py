@@ -280,7 +280,7 @@ async def test_what_is_wrong_with_the_host_is_one_error_and_leaves_nothing_runni
         with pytest.raises(ResourceError, match=f"127.0.0.1:{port_of(exchange)}"):
             async with open_exchange(settings_for(tmp_path / "two", port_of(exchange))):
                 pass
-        with pytest.raises(ResourceError, match="another exchange is using it"):
+        with pytest.raises(ResourceError, match=r"another exchange is using it.*--data-dir"):
             async with open_exchange(settings_for(tmp_path / "one")):
                 pass
     async with open_exchange(settings_for(tmp_path / "two")):

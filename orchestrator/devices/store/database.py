@@ -93,7 +93,9 @@ def open_database(url: str) -> Database:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock_fd)
-        raise ResourceError(f"database {path}: another exchange is using it") from error
+        raise ResourceError(
+            f"database {path}: another exchange is using it; end it, or choose another folder with --data-dir"
+        ) from error
     try:
         _make_private(path)
     except OSError as error:
