@@ -408,7 +408,7 @@ class Engine:
         beginning, and 32 pairs are kept for calls to emergency numbers; None: as many legs as the rest.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
         `secret` is 32 random bytes, the same in each run: what unknown users are shown when they register depends on
-        it, so that they cannot be told from known ones. Without it another one is made for each run.
+        it, so that they cannot be told from known ones, and so do nonces. Without it another one is made for each run.
         `seed` makes identifiers and nonces repeatable; never set it in production.
 
         Raises `OSError` naming the address if a socket cannot be opened, `ValueError` naming a bad argument.

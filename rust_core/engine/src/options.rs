@@ -64,13 +64,9 @@ impl Options {
         Ok(seed)
     }
 
-    /// The secret, or a random one.
+    /// The secret, or one by chance.
     pub(crate) fn secret_bytes(&self) -> std::io::Result<[u8; 32]> {
-        let mut secret = self.secret.unwrap_or_default();
-        if self.secret.is_none() {
-            getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
-        }
-        Ok(secret)
+        self.secret.map_or_else(|| self.seed_bytes(), Ok)
     }
 }
 
