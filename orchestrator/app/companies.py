@@ -48,6 +48,8 @@ class Companies:
     prompts: Prompts
     changed: list[Callable[[Change], Awaitable[None]]] = field(factory=list)
     """Awaited after each change: the engine's tables, the folds of a new company."""
+    followed: list[Callable[[CompanyId], Awaitable[None]]] = field(factory=list)
+    """Awaited after that, while others may change their company already: what may take long."""
     states: dict[CompanyId, CompanyState] = field(factory=dict)
     _zones: frozenset[str] = frozenset()
     _lock: trio.Lock = field(factory=trio.Lock)
@@ -98,6 +100,7 @@ class Companies:
         async with self._lock:
             change = await trio.to_thread.run_sync(self._planned, document, as_operator)
             await self._make(change, by)
+        await self._follow(change)
         await self.journal.durable()
         return change.plan
 
@@ -119,6 +122,7 @@ class Companies:
             around = self._around(as_operator)
             change = await trio.to_thread.run_sync(plan_put, state.configuration, kind, id, body, around)
             await self._make(change, by)
+        await self._follow(change)
         await self.journal.durable()
         document = self.document(company, kind, id)
         if document is None:
@@ -144,6 +148,7 @@ class Companies:
             around = self._around(as_operator)
             change = await trio.to_thread.run_sync(plan_delete, state.configuration, kind, id, around)
             await self._make(change, by)
+        await self._follow(change)
         await self.journal.durable()
 
     def _planned(self, document: object, as_operator: bool) -> Change:
@@ -177,6 +182,11 @@ class Companies:
             for told in self.changed:
                 await told(change)
             self.journal.write(plan.company, ConfigurationChanged(by, _shortened(plan.changes)))
+
+    async def _follow(self, change: Change) -> None:
+        with trio.CancelScope(shield=True):
+            for follows in self.followed:
+                await follows(change.plan.company)
 
     def _check_prompts(self, after: Configuration, known: set[PromptName]) -> None:
         """Raises `ConfigError` if a file of the company's own cannot be played that it needs from now on."""

@@ -123,6 +123,7 @@ async def _exchange(
         world = World(switch, journal, TimedIdentifiers(clock, rng), companies.directory)
         supply = _Supply(companies, projections, prompts, switch, journal)
         companies.changed.append(supply.handle_change)
+        companies.followed.append(supply.recount)
         await supply.fill()
         reception.world, reception.nursery = world, nursery
         await trio.to_thread.run_sync(switch.configure, supply.directories())
@@ -176,6 +177,7 @@ class _Supply:
     switch: EngineSwitch
     journal: SqlJournal
     _given: set[tuple[CompanyId, str, str]] = field(factory=set)
+    _recounting: dict[CompanyId, trio.Lock] = field(factory=dict)
 
     def directories(self) -> list[Directory]:
         """All companies' directories now."""
@@ -190,16 +192,21 @@ class _Supply:
     async def handle_change(self, change: Change) -> None:
         company = change.after.company
         self.projections.open(company.id, company.time_zone)
-        journal, now = self.journal, self.companies.clock.now()
-        told, database = journal.last_seq(company.id), self.companies.database
-        try:
-            await self.projections.move(company.id, company.time_zone, now, told, database, journal.folds)
-        except ResourceError as error:
-            _log.error("figures keep the old time zone", company=company.id, why=str(error))
         await self._prompts(company.id)
         touched = {kind for kind, _ in (*change.plan.put, *change.plan.delete)}
         if touched - {"number", "site"}:
             await trio.to_thread.run_sync(self.switch.configure, self.directories())
+
+    async def recount(self, id: CompanyId) -> None:
+        """Count the day by the company's time zone. Reads a day of its journal if that is another than before."""
+        async with self._recounting.setdefault(id, trio.Lock()):
+            zone = self.companies.state(id).configuration.company.time_zone
+            journal, now = self.journal, self.companies.clock.now()
+            told, database = journal.last_seq(id), self.companies.database
+            try:
+                await self.projections.move(id, zone, now, told, database, journal.folds)
+            except ResourceError as error:
+                _log.error("figures keep the old time zone", company=id, why=str(error))
 
     async def _prompts(self, id: CompanyId) -> None:
         configuration = self.companies.state(id).configuration

@@ -2,13 +2,16 @@
 
 import stat
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from orchestrator.app import Exchange, open_exchange
+from orchestrator.app.projections import Projections
 from orchestrator.devices.engine.phone import Phone, PhoneAccount, Phones, open_phones
 from orchestrator.devices.prompts import PACKAGED
 from orchestrator.model.calls import EndCause
@@ -62,6 +65,40 @@ def phone(phones: Phones, exchange: Exchange, user: str, password: str) -> Phone
     return phones.add(
         PhoneAccount(user=user, password=password, domain="demo.example", port=port_of(exchange), sha256=True)
     )
+
+
+async def test_counting_a_day_anew_holds_up_no_other_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end, zones = trio.Event(), trio.Event(), list[str]()
+    move = Projections.move
+
+    async def slow(self: Projections, company: CompanyId, zone: str, *rest: Any) -> None:
+        if zone == "Asia/Tokyo":
+            begun.set()
+            await may_end.wait()
+        await move(self, company, zone, *rest)
+        zones.append(str(self.companies[company].day.zone))
+
+    other = {**DOCUMENT, "company": "other", "domain": "other.example"}
+    async with open_exchange(settings_for(tmp_path)) as exchange:
+        await exchange.apply(DOCUMENT, by="test")
+        monkeypatch.setattr(Projections, "move", slow)
+        async with trio.open_nursery() as nursery:
+            try:
+                nursery.start_soon(
+                    partial(exchange.apply, {**DOCUMENT, "time_zone": "Asia/Tokyo"}, by="test")
+                )
+                with trio.fail_after(5):
+                    await begun.wait()
+                    await exchange.apply(other, by="test")
+                nursery.start_soon(
+                    partial(exchange.apply, {**DOCUMENT, "time_zone": "Europe/Paris"}, by="test")
+                )
+                await trio.testing.wait_all_tasks_blocked(0.2)
+            finally:
+                may_end.set()
+        assert zones == ["UTC", "Asia/Tokyo", "Europe/Paris"], "one after the other, and the last one counts"
 
 
 async def test_a_document_makes_a_company_that_outlives_a_restart(tmp_path: Path) -> None:
