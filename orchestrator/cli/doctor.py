@@ -129,14 +129,16 @@ def _trunks(url: str, key: str | None, data_dir: Path) -> Iterator[Finding]:
     try:
         client = Client.open(url, key, data_dir)
         for company in client.pages("/companies"):
-            for trunk in evolve(client, company=company["id"]).get("/trunk-states"):
-                yield trunk_finding(company["id"], trunk)
+            own = evolve(client, company=company["id"])
+            hosts = {trunk["id"]: trunk["host"] for trunk in own.pages("/trunks")}
+            for trunk in own.get("/trunk-states"):
+                yield trunk_finding(company["id"], trunk, hosts.get(trunk["trunk"]))
     except ApiError as error:
         yield Finding("trunks", f"cannot ask: {error}", _NO_KEY, Grade.WARNING)
 
 
-def trunk_finding(company: str, trunk: Mapping[str, Any]) -> Finding:
-    """What one of `/trunk-states` says, in words."""
+def trunk_finding(company: str, trunk: Mapping[str, Any], host: str | None = None) -> Finding:
+    """What one of `/trunk-states` says, in words. A trunk without registration is only as good as its host's name."""
     what = f"trunk {company}/{trunk['trunk']}"
     match trunk["state"], trunk["status"]:
         case "refused", status:
@@ -144,10 +146,20 @@ def trunk_finding(company: str, trunk: Mapping[str, Any]) -> Finding:
             return Finding(what, f"not registered: {status} {trunk['reason']}", remedy, Grade.ILL)
         case "registering", _:
             return Finding(what, "registering, no answer yet")
+        case "by_address", _ if host is not None and not _has_address(host):
+            return Finding(what, f"its host {host} has no address", _TRUNK_REMEDIES[503], Grade.ILL)
         case "by_address", _:
             return Finding(what, "known by its address; a call shows whether it works")
         case _:
             return Finding(what, "registered")
+
+
+def _has_address(host: str) -> bool:
+    """Whether this machine can look a host up; the exchange beside it does the same."""
+    try:
+        return bool(socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM))
+    except (OSError, UnicodeError):
+        return False
 
 
 _NO_KEY = "give a key that may read the directory: --key, TANDEM_KEY, or operator.key in --data-dir"

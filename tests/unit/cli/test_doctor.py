@@ -2,11 +2,12 @@
 
 import os
 import resource
+import socket
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.doctor import Grade, data_folder, open_files, receive_buffer
+from orchestrator.cli.doctor import Grade, data_folder, open_files, receive_buffer, trunk_finding
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,28 @@ def test_a_data_folder_that_cannot_be_one_is_ill(tmp_path: Path) -> None:
 )
 def test_the_hard_limit_of_files_counts_because_the_exchange_takes_it_all(hard: int, grade: Grade) -> None:
     assert open_files(hard).grade is grade
+
+
+def test_a_trunk_whose_host_has_no_address_is_ill_though_it_needs_no_registration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look_up(host: str, *_: object, **__: object) -> list[object]:
+        if host == "gone.example":
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return [host]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    trunk = {"trunk": "carrier", "state": "by_address", "status": 0, "reason": ""}
+    assert trunk_finding("demo", trunk, "sip.example").grade is Grade.WELL
+    finding = trunk_finding("demo", trunk, "gone.example")
+    assert (finding.grade, finding.seen) == (Grade.ILL, "its host gone.example has no address")
+    assert "can be looked up" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("state", "grade"),
+    [("registered", Grade.WELL), ("registering", Grade.WELL), ("refused", Grade.ILL)],
+)
+def test_how_a_registration_stands_has_a_grade(state: str, grade: Grade) -> None:
+    trunk = {"trunk": "carrier", "state": state, "status": 403, "reason": "Forbidden"}
+    assert trunk_finding("demo", trunk, "gone.invalid").grade is grade
