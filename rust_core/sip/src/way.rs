@@ -2,7 +2,7 @@
 //!
 //! | what | where |
 //! | --- | --- |
-//! | a response | back by the way of its request: [`of_response`] |
+//! | a response | back by the way of its request: [`of_response`]; a 2xx that is repeated [`of_repeated_ok`] |
 //! | the first request to a device | to its place, as it was seen; after a restart [`to_restored`] |
 //! | the first request to a trunk | to its address, from a listener that fits: [`to_address`] |
 //! | a request inside a dialog, the ACK of a 2xx | [`of_leg`], addressed as [`lay`] says |
@@ -31,6 +31,11 @@ pub(crate) fn of_response(flow: Flow, request: &Request) -> Flow {
         return flow;
     }
     Flow { peer: SocketAddr::new(flow.peer.ip(), via.port.unwrap_or(DEFAULT_PORT)), ..flow }
+}
+
+/// Where a 2xx goes again that went to `first`: a phone may have come back by another connection than it asked by.
+pub(crate) fn of_repeated_ok(first: Flow, leg: &Leg) -> Flow {
+    if first.transport.is_reliable() { leg.flow } else { first }
 }
 
 /// The way to an address that has not written to us. `None` if we listen for nothing of the kind.
@@ -207,6 +212,14 @@ mod tests {
         assert_eq!(reply(udp(seen), "10.0.0.7:5080"), seen, "behind NAT");
         assert_eq!(reply(udp(seen), "pbx.example"), seen);
         assert_eq!(reply(tcp(Some(1), seen), "203.0.113.5:5080"), seen);
+    }
+
+    #[test]
+    fn a_repeated_2xx_follows_a_phone_to_its_new_connection() {
+        let asked = udp("203.0.113.5:5080");
+        assert_eq!(of_repeated_ok(asked, &Leg::new(LegId(1), udp(PHONE))), asked);
+        let moved = Leg::new(LegId(1), tcp(Some(2), PHONE));
+        assert_eq!(of_repeated_ok(tcp(Some(1), PHONE), &moved), moved.flow);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::config::T2;
 use super::{Due, EndedBy, Endpoint, LegId, Why};
 use crate::leg::LegState;
 use crate::transaction::Owner;
+use crate::way;
 
 impl Endpoint {
     /// Does everything that is due.
@@ -31,7 +32,8 @@ impl Endpoint {
     /// Repeats our 2xx, or gives up on its ACK (RFC 3261 §13.3.1.4).
     fn ok_resend(&mut self, now: Instant, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let leg_flow = leg.flow;
+        let Some(asked) = leg.unacknowledged.as_ref().map(|waiting| waiting.flow) else { return };
+        let flow = way::of_repeated_ok(asked, leg);
         let Some(waiting) = &mut leg.unacknowledged else { return };
         if now < waiting.next {
             return;
@@ -47,8 +49,6 @@ impl Endpoint {
         waiting.pause = (waiting.pause * 2).min(T2);
         waiting.next = (now + waiting.pause).min(waiting.until);
         let (next, bytes) = (waiting.next, waiting.bytes.clone());
-        // A phone may have come back by another connection.
-        let flow = if waiting.flow.transport.is_reliable() { leg_flow } else { waiting.flow };
         self.timers.set(next, Due::OkResend(id));
         self.counters.retransmitted += 1;
         self.send(flow, bytes);
