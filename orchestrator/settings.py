@@ -27,6 +27,9 @@ class Settings:
     max_legs: int | None = None
     """Legs at once, two a call; above it new calls get 503. None: as many as `media_ports` has pairs, less the 32
     that are kept for emergency calls."""
+    max_requests_of_source: int = 10_000
+    """SIP requests of one address that is no trunk's which are remembered at once, over UDP for 32 s each; one more
+    gets 503. An office of thousands behind one address makes 300 a second when all its phones come back."""
     default_realm: str = "tandem"
     decision_timeout_s: float = 3.0
     media_timeout_s: float = 60.0
@@ -75,6 +78,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "media_ports": _range,
     "media_threads": int,
     "max_legs": int,
+    "max_requests_of_source": int,
     "decision_timeout_s": float,
     "media_timeout_s": float,
     "registration_expires_s": _range,

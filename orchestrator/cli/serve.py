@@ -55,6 +55,10 @@ def serve(
     max_legs: Annotated[
         int | None, typer.Option(min=2, help="Legs at once, two a call; above it new calls get 503.")
     ] = None,
+    max_requests_of_source: Annotated[
+        int | None,
+        typer.Option(min=1, help="SIP requests of one address within 32 s, but a trunk's; default: 10000."),
+    ] = None,
     company: Annotated[
         list[Path] | None, typer.Option(help="Company document to apply at start; may be repeated.")
     ] = None,
@@ -73,6 +77,7 @@ def serve(
         default_realm=default_realm,
         media_threads=media_threads,
         max_legs=max_legs,
+        max_requests_of_source=max_requests_of_source,
     )
     if log_level not in LOG_LEVELS:
         raise ConfigError(

@@ -88,6 +88,7 @@ def test_a_busy_port_is_named(transport: str) -> None:
         {"media_ports": (3000, 3065)},
         {"max_legs": 1},
         {"max_legs": 8161},
+        {"max_requests_of_source": 0},
         {"decision_timeout_s": -1.0},
         {"registration_expires_s": (600, 60)},
         {"advertised_address": "me"},

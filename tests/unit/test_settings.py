@@ -42,6 +42,7 @@ def test_a_flag_that_may_stand_in_the_environment_has_its_setting_and_tells_its_
         "sip_listen": Settings().sip_listen[0].partition(":")[2],
         "http_listen": f"default: {Settings().http_listen}.",
         "media_address": f"default: {Settings().media_address}.",
+        "max_requests_of_source": f"default: {Settings().max_requests_of_source}.",
         "media_ports": f"default: {first}-{last}.",
     }.items():
         assert default in told[flag]

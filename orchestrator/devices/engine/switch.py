@@ -211,6 +211,7 @@ def _start(settings: Settings, secret: bytes | None) -> core.Engine:
             advertised_address=settings.advertised_address,
             media_threads=settings.media_threads,
             max_legs=settings.max_legs,
+            max_requests_of_source=settings.max_requests_of_source,
             decision_timeout_s=settings.decision_timeout_s,
             media_timeout_s=settings.media_timeout_s,
             registration_expires_s=settings.registration_expires_s,

@@ -23,7 +23,8 @@ pub(crate) struct Engine(tandem_engine::Engine);
 impl Engine {
     #[new]
     #[pyo3(signature = (*, sip_listen, default_realm, media_address, media_ports = (16384, 32767),
-        advertised_address = None, media_threads = 1, max_legs = None, max_undecided_age_s = 0.5,
+        advertised_address = None, media_threads = 1, max_legs = None, max_requests_of_source = 10_000,
+        max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, media_timeout_s = 60.0,
         registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", only_playable = false,
         secret = None, seed = None))]
@@ -37,6 +38,7 @@ impl Engine {
         advertised_address: Option<&str>,
         media_threads: usize,
         max_legs: Option<usize>,
+        max_requests_of_source: usize,
         max_undecided_age_s: f64,
         decision_timeout_s: f64,
         media_timeout_s: f64,
@@ -53,6 +55,9 @@ impl Engine {
         if media_ports.0 == 0 || media_ports.1 <= media_ports.0 {
             return Err(bad("media_ports", media_ports));
         }
+        if max_requests_of_source == 0 {
+            return Err(bad("max_requests_of_source", max_requests_of_source));
+        }
         if registration_expires_s.0 > registration_expires_s.1 || registration_expires_s.1 == 0 {
             return Err(bad("registration_expires_s", registration_expires_s));
         }
@@ -67,6 +72,7 @@ impl Engine {
                 .transpose()?,
             media_threads: media_threads.clamp(1, 64),
             max_legs: legs_within(max_legs, media_ports)?,
+            max_requests_of_source,
             max_undecided_age: seconds("max_undecided_age_s", max_undecided_age_s)?,
             decision_timeout: seconds("decision_timeout_s", decision_timeout_s)?,
             media_timeout: seconds("media_timeout_s", media_timeout_s)?,

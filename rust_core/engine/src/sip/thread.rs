@@ -72,6 +72,7 @@ impl SipThread {
             default_realm: options.default_realm.clone(),
             secret: options.secret_bytes()?,
             max_legs: options.max_legs,
+            max_requests_of_source: options.max_requests_of_source,
             max_undecided_age: options.max_undecided_age,
             decision_timeout: options.decision_timeout,
             min_expires: options.registration_expires.0,

@@ -235,6 +235,7 @@ fn config() -> Config {
         default_realm: "demo.example".to_owned(),
         secret: [9; 32],
         max_legs: 8,
+        max_requests_of_source: 100,
         max_undecided_age: Duration::from_secs(1),
         decision_timeout: Duration::from_secs(3),
         min_expires: Duration::from_secs(60),

@@ -15,6 +15,8 @@ pub struct Config {
     pub secret: [u8; 32],
     /// Legs at once, but for those of `EMERGENCY_LEGS`; new calls get 503 when there is no room for their two.
     pub max_legs: usize,
+    /// Requests of one source that is no trunk's which may be remembered at once (32 s over UDP); above it, 503.
+    pub max_requests_of_source: usize,
     /// New calls get 503 while the oldest undecided one is older.
     pub max_undecided_age: Duration,
     /// How long Python may take to decide about a call; after it the caller gets 480.
@@ -44,7 +46,5 @@ pub(crate) const TRANSACTION_LIFE: Duration = Duration::from_secs(32);
 pub(crate) const RING_LIMIT: Duration = Duration::from_secs(330);
 /// Transactions at once of each kind; beyond them requests are refused without state.
 pub(crate) const MAX_TRANSACTIONS: usize = 400_000;
-/// Server transactions at once of one source that is no trunk's: a large office makes 300 requests a second.
-pub(crate) const MAX_OF_SOURCE: usize = 10_000;
 /// Retry-After of a 503, seconds.
 pub(crate) const RETRY_AFTER_S: u32 = 5;

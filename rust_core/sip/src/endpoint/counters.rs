@@ -28,6 +28,8 @@ counters! {
     shed_invites,
     /// REGISTER and OPTIONS refused because of load, of all or of their account.
     shed_others,
+    /// Requests not remembered, and refused unless they were answered already, because their source has too many.
+    source_limited,
     /// Requests without valid credentials.
     unauthorized,
     /// Of these, with a wrong password.

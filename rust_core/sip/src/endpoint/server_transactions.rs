@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::config::{MAX_OF_SOURCE, MAX_TRANSACTIONS, T1, T2, T4, TRANSACTION_LIFE};
+use super::config::{MAX_TRANSACTIONS, T1, T2, T4, TRANSACTION_LIFE};
 use super::requests::reason_phrase;
 use super::{Due, Endpoint, Flow};
 use crate::defence::source_of;
@@ -22,11 +22,14 @@ impl Endpoint {
     ) -> Option<u64> {
         let ip = flow.peer.ip();
         let held = self.servers_of.get(&source_of(ip)).copied().unwrap_or(0);
-        let is_too_many = self.servers.len() >= MAX_TRANSACTIONS
-            || held >= MAX_OF_SOURCE
-                && !matches!(request.method, Method::Bye | Method::Cancel)
-                && !self.trunks.is_source(now, ip);
-        if is_too_many {
+        if self.servers.len() >= MAX_TRANSACTIONS {
+            return None;
+        }
+        if held >= self.config.max_requests_of_source
+            && !matches!(request.method, Method::Bye | Method::Cancel)
+            && !self.trunks.is_source(now, ip)
+        {
+            self.counters.source_limited += 1;
             return None;
         }
         let key = server_key(request)?;

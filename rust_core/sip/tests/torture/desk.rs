@@ -125,6 +125,7 @@ fn endpoint() -> Endpoint {
         default_realm: "pbx.example.com".to_owned(),
         secret: [9; 32],
         max_legs: 10,
+        max_requests_of_source: 1_000,
         max_undecided_age: Duration::from_secs(1),
         decision_timeout: Duration::from_secs(3),
         min_expires: Duration::from_secs(60),

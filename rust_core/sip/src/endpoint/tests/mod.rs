@@ -237,6 +237,7 @@ pub(super) fn config(address: &str) -> Config {
         default_realm: REALM.to_owned(),
         secret: [9; 32],
         max_legs: 100,
+        max_requests_of_source: 10_000,
         max_undecided_age: Duration::from_millis(500),
         decision_timeout: Duration::from_secs(3),
         min_expires: Duration::from_secs(60),

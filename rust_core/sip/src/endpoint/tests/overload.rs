@@ -1,6 +1,5 @@
 //! What is shed, and what never is.
 
-use super::config::MAX_OF_SOURCE;
 use super::network::Dice;
 use super::*;
 
@@ -60,24 +59,25 @@ fn a_new_call_needs_room_for_both_of_its_legs() {
 
 #[test]
 fn one_source_that_is_no_trunk_cannot_have_all_transactions() {
-    let mut desk = Desk::new();
+    let mut desk = Desk::with(|config| config.max_requests_of_source = 4);
     let (_, mut caller) = desk.talking();
     let [phone, carrier] = [PHONE, CARRIER].map(|from| peer(from).ip());
-    // As if they had asked so often before: each request costs a test time.
-    desk.endpoint.servers_of.insert(phone, MAX_OF_SOURCE - 2);
-    desk.endpoint.servers_of.insert(carrier, MAX_OF_SOURCE);
+    // As if they had asked before.
+    desk.endpoint.servers_of.insert(phone, 2);
+    desk.endpoint.servers_of.insert(carrier, 4);
     let mut ask = |desk: &mut Desk, from: &str| {
         desk.hear(from, caller.next("OPTIONS", "", ""));
         desk.one_response().status
     };
     let statuses = [PHONE, PHONE, PHONE, "203.0.113.6:5060", CARRIER].map(|f| ask(&mut desk, f));
     assert_eq!(statuses, [200, 200, 503, 200, 200]);
+    assert_eq!(desk.endpoint.counters().source_limited, 1);
     desk.pass_s(33);
     let held = |desk: &Desk, ip| desk.endpoint.servers_of.get(&ip).copied();
-    assert_eq!(held(&desk, phone), Some(MAX_OF_SOURCE - 2));
+    assert_eq!(held(&desk, phone), Some(2));
     assert_eq!(held(&desk, peer("203.0.113.6:5060").ip()), None);
     assert_eq!(ask(&mut desk, PHONE), 200);
-    desk.endpoint.servers_of.insert(phone, MAX_OF_SOURCE);
+    desk.endpoint.servers_of.insert(phone, 4);
     let options = caller.next("OPTIONS", "", "");
     assert_eq!([503, 503], [0, 1].map(|_| desk.ask(PHONE, options.clone()).status), "not 500");
     assert_eq!(desk.ask(PHONE, caller.next("BYE", "", "")).status, 200);
