@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::auth::ClientDigest;
 use crate::endpoint::{Account, Flow, LegId, Trunk};
 use crate::offer_answer::{Agreed, AgreedCodec, Codec, Direction, Session, SessionDescription};
 use crate::session_timer::{Answered, SessionTimer};
@@ -64,8 +65,8 @@ pub(crate) struct Leg {
     pub(crate) early_answer: Option<(String, Bytes)>,
     /// Why we leave, for the Reason header of a CANCEL or BYE that has to wait.
     pub(crate) reason: Option<String>,
-    /// How often the INVITE was sent with credentials.
-    pub(crate) authorized: u8,
+    /// The challenge that its INVITE was sent again for.
+    pub(crate) digest: Option<Box<ClientDigest>>,
     /// `None` where the far end knows none.
     pub(crate) session_timer: Option<SessionTimer>,
     /// A refresh of ours that has no answer yet.
@@ -165,7 +166,7 @@ impl Leg {
             unacknowledged: None,
             early_answer: None,
             reason: None,
-            authorized: 0,
+            digest: None,
             session_timer: None,
             refresh: None,
             probed_at: None,

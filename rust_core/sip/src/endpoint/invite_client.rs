@@ -8,7 +8,7 @@ use super::requests::reason_phrase;
 use super::{ClientId, EndedBy, Endpoint, Event, Flow, LegId, Trunk};
 use crate::auth::ClientDigest;
 use crate::dialog::{self, Farewell};
-use crate::leg::LegState;
+use crate::leg::{Leg, LegState};
 use crate::offer_answer::{Direction, Refused, SessionDescription, accept_answer};
 use crate::session_timer::{self, SessionTimer};
 use crate::transaction::{Acknowledged, Owner};
@@ -166,18 +166,21 @@ impl Endpoint {
         if leg.state == LegState::Leaving {
             return self.drop_leg(id);
         }
-        if leg.authorized == 0
+        if leg.digest.is_none()
             && let Some(trunk) = leg.trunk.clone()
-            && let Some(again) = self.with_credentials(&trunk, invite, response)
+            && let Some((again, digest)) = self.with_credentials(&trunk, invite, response)
         {
             if let Some(leg) = self.legs.get_mut(&id) {
-                leg.authorized += 1;
+                leg.digest = Some(Box::new(digest));
             }
             return self.dial_again(now, id, again);
         }
         if response.status == 422
-            && let Some(again) = with_longer_session(invite, response)
+            && let Some(mut again) = with_longer_session(invite, response)
         {
+            if let Some(leg) = self.legs.get_mut(&id) {
+                count_credentials(leg, &mut again);
+            }
             return self.dial_again(now, id, again);
         }
         let reason = match response.reason.as_str() {
@@ -212,18 +215,19 @@ impl Endpoint {
         let flow = self.clients.get(&client).map(|transaction| transaction.flow);
         let is_host = |flow: &Flow| trunk.address.is_some_and(|a| a.ip() == flow.peer.ip());
         let (Some(bye), Some(flow)) = (bye, flow.filter(is_host)) else { return };
-        if let Some(again) = self.with_credentials(trunk, &bye, response) {
+        if let Some((again, _)) = self.with_credentials(trunk, &bye, response) {
             self.open_client(now, flow, again, Owner::Nobody);
         }
     }
 
-    /// The same request once more with credentials, if the response is a challenge that this trunk may make.
+    /// The same request once more with credentials, if the response is a challenge that this trunk may make; and what
+    /// makes credentials for that challenge.
     pub(super) fn with_credentials(
         &mut self,
         trunk: &Trunk,
         request: &Request,
         response: &Response,
-    ) -> Option<Request> {
+    ) -> Option<(Request, ClientDigest)> {
         let (challenge, header) = match response.status {
             401 => (HeaderName::WwwAuthenticate, HeaderName::Authorization),
             407 => (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization),
@@ -241,7 +245,20 @@ impl Endpoint {
         again.headers.remove(&HeaderName::Via);
         again.headers.set(HeaderName::CSeq, format!("{number} {method}"));
         again.headers.push(header, digest.authorize(method, &request.uri, credentials)?);
-        Some(again)
+        Some((again, digest))
+    }
+}
+
+/// New credentials for a request that goes out once more: a nonce serves each count once (RFC 7616 §3.4).
+fn count_credentials(leg: &mut Leg, again: &mut Request) {
+    let credentials = leg.trunk.as_ref().and_then(|trunk| trunk.credentials.as_ref());
+    let (Some(digest), Some(credentials)) = (leg.digest.as_mut(), credentials) else { return };
+    for header in CREDENTIALS {
+        if again.headers.line(&header).is_some()
+            && let Some(value) = digest.authorize(again.method.as_str(), &again.uri, credentials)
+        {
+            again.headers.set(header, value);
+        }
     }
 }
 

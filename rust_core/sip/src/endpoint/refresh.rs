@@ -112,7 +112,7 @@ impl Endpoint {
                     leg.trunk.clone().zip(request).and_then(|(trunk, request)| {
                         self.with_credentials(&trunk, &request, response)
                     });
-                let Some(again) = again else { return };
+                let Some((again, _)) = again else { return };
                 let Some(leg) = self.legs.get_mut(&id) else { return };
                 leg.local_cseq += 1;
                 leg.refresh = Some(match again.method {
@@ -125,7 +125,8 @@ impl Endpoint {
             422 => {
                 if let Some(interval) = demanded(&response.headers, timer.interval) {
                     leg.session_timer = Some(SessionTimer { interval, ..timer });
-                    self.refresh(now, id, authorized);
+                    // A new request without credentials: it may be challenged anew.
+                    self.refresh(now, id, false);
                 }
             }
             405 | 420 | 501 if leg.takes_update => {

@@ -314,6 +314,29 @@ fn invite_and_bye_are_authorized_once_and_only_for_the_pinned_realm() {
 }
 
 #[test]
+fn an_invite_that_is_sent_again_after_its_challenge_counts_its_nonce_on() {
+    let mut desk = Desk::new();
+    desk.command(Command::SetTrunks(vec![Trunk { register: false, ..registering() }]));
+    let invite = dial(&mut desk);
+    desk.hear(CARRIER, challenge(&invite, 407, "carrier"));
+    let authorized = desk.requests().remove(1);
+    let mut longer = authorized.response(422, "Session Interval Too Small", Some("x"));
+    longer.headers.push(HeaderName::MinSe, "3600");
+    desk.hear(CARRIER, longer.to_bytes());
+    let again = desk.requests().remove(1);
+    assert_eq!(again.headers.text(&HeaderName::CSeq), Some("3 INVITE"));
+    let field = |request: &Request, name: &str| {
+        let value = request.headers.text(&HeaderName::ProxyAuthorization).unwrap().to_owned();
+        value.split(&format!("{name}=")).nth(1).unwrap().split(',').next().unwrap().to_owned()
+    };
+    let counts = [&authorized, &again].map(|request| field(request, "nc"));
+    assert_eq!(counts, ["00000001", "00000002"]);
+    assert_eq!(field(&authorized, "nonce"), field(&again, "nonce"));
+    assert_ne!(field(&authorized, "response"), field(&again, "response"));
+    assert_eq!(again.headers.lines(&HeaderName::ProxyAuthorization).count(), 1);
+}
+
+#[test]
 fn a_second_challenge_of_an_invite_is_its_end() {
     let mut desk = Desk::new();
     desk.command(Command::SetTrunks(vec![Trunk { register: false, ..registering() }]));
