@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::accounts::Accounts;
 use crate::defence::{Bucket, Rate};
 use crate::endpoint::{Account, Binding, Flow};
+use crate::wire::Uri;
 
 /// One place of one device.
 #[derive(Clone, Debug)]
@@ -151,21 +152,19 @@ impl Registrar {
         }
         let (mut changed, mut removed, mut refreshed) = (false, false, false);
         for wish in wishes {
-            let old = places.iter().find(|place| same(place, wish));
+            // One place may be this phone's by its instance, and one that did not say whose it is by its contact.
+            let olds: Vec<&Place> = places.iter().filter(|place| same(place, wish)).collect();
             if wish.expires.is_zero() {
-                if let Some(old) = old {
-                    self.remove_place(old.id);
-                    removed = true;
-                }
+                removed |= !olds.is_empty();
+                olds.iter().for_each(|old| self.remove_place(old.id));
                 continue;
             }
-            match old {
-                Some(old) if old.flow == asked.flow && old.contact == wish.contact => {
-                    refreshed = true
-                }
+            match olds[..] {
+                [old] if old.flow == asked.flow && old.contact == wish.contact => refreshed = true,
                 _ => changed = true,
             }
-            let id = old.map_or_else(|| self.take_id(), |old| old.id);
+            let id = olds.first().map_or_else(|| self.take_id(), |old| old.id);
+            olds.iter().skip(1).for_each(|old| self.remove_place(old.id));
             self.put_place(
                 account,
                 Place {
@@ -355,7 +354,10 @@ fn is_stale(place: &Place, asked: &Asked) -> bool {
 fn is_same(one: &str, of_one: &Option<String>, other: &str, of_other: &Option<String>) -> bool {
     match (of_one, of_other) {
         (Some(of_one), Some(of_other)) => of_one == of_other,
-        _ => one == other,
+        _ => {
+            one == other
+                || Uri::parse(one).zip(Uri::parse(other)).is_some_and(|(a, b)| a.is_same(&b))
+        }
     }
 }
 

@@ -117,7 +117,13 @@ impl Endpoint {
     ) -> Vec<(HeaderName, String)> {
         let told = |place: &Place| {
             let left = place.expires_at.saturating_duration_since(now).as_secs();
-            (HeaderName::Contact, format!("<{}>;expires={left}", place.contact))
+            let which = place.instance.as_deref().and_then(|which| which.rsplit_once(' '));
+            let which = which.map_or_else(String::new, |(instance, number)| {
+                let number =
+                    if number == "0" { String::new() } else { format!(";reg-id={number}") };
+                format!(";+sip.instance=\"{instance}\"{number}")
+            });
+            (HeaderName::Contact, format!("<{}>;expires={left}{which}", place.contact))
         };
         let mut extra: Vec<_> = self.registrar.places_of(account).iter().map(told).collect();
         for path in request.headers.lines(&HeaderName::Path) {

@@ -307,10 +307,11 @@ fn longer(response: &Response, asked: Duration) -> Option<Duration> {
 
 /// For how long the registrar keeps us: our Contact's own time, else the Expires of the whole.
 fn granted(response: &Response, contact: &str) -> Option<Duration> {
+    let ours = Address::parse(contact.as_bytes()).and_then(|ours| ours.parsed_uri());
     let own = response.headers.values(&HeaderName::Contact).find_map(|value| {
         let address = Address::parse(&value)?;
-        (format!("<{}>", address.uri) == contact)
-            .then(|| address.params.value("expires")?.parse().ok())?
+        let is_ours = address.parsed_uri()?.is_same(ours.as_ref()?);
+        is_ours.then(|| address.params.value("expires")?.parse().ok())?
     });
     let whole = || {
         response.headers.text(&HeaderName::Expires).and_then(|expires| expires.trim().parse().ok())

@@ -99,11 +99,37 @@ impl<'a> Uri<'a> {
         Some(user)
     }
 
+    /// Whether both are the same address (RFC 3261 §19.1.4): what has a default and is left out is not what names it, and
+    /// parameters that only one has do not matter, but for those of `DECISIVE`.
+    pub fn is_same(&self, other: &Uri<'_>) -> bool {
+        let ip = |host: &str| host.parse::<std::net::IpAddr>();
+        let is_same_host = self.host.eq_ignore_ascii_case(other.host)
+            || matches!((ip(self.host), ip(other.host)), (Ok(one), Ok(other)) if one == other);
+        let is_same_value = |one: Option<&str>, other: Option<&str>| match (one, other) {
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (one, other) => one == other,
+        };
+        let agrees = |(name, _): (&str, Option<&str>)| {
+            let (one, other) = (self.params.value(name), other.params.value(name));
+            let is_decisive = DECISIVE.iter().any(|decisive| decisive.eq_ignore_ascii_case(name));
+            (!is_decisive && (one.is_none() || other.is_none())) || is_same_value(one, other)
+        };
+        self.scheme == other.scheme
+            && self.user.map(decode_percent) == other.user.map(decode_percent)
+            && is_same_host
+            && self.port == other.port
+            && self.headers == other.headers
+            && self.params.iter().chain(other.params.iter()).all(agrees)
+    }
+
     /// The transport that the address asks for, in lower case.
     pub fn transport(&self) -> Option<String> {
         self.params.value("transport").map(str::to_ascii_lowercase)
     }
 }
+
+/// Parameters that say something by being left out (RFC 3261 §19.1.4).
+const DECISIVE: [&str; 5] = ["transport", "user", "ttl", "method", "maddr"];
 
 /// Takes `host`, `host:port`, `[v6]` and `[v6]:port` apart. A bare IPv6 address is taken as a host.
 pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
@@ -188,6 +214,35 @@ mod tests {
             "sip:a@[2001:db8:::10]",
         ] {
             assert_eq!(Uri::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_compare_as_the_rfc_says() {
+        let is_same = |one: &str, other: &str| {
+            let (one, other) = (Uri::parse(one).unwrap(), Uri::parse(other).unwrap());
+            assert_eq!(one.is_same(&other), other.is_same(&one));
+            one.is_same(&other)
+        };
+        // RFC 3261 §19.1.4, and addresses of IPv6.
+        for (one, other) in [
+            ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;newparam=5"),
+            ("sip:a@[2001:db8::1]", "sip:a@[2001:DB8:0::1]"),
+        ] {
+            assert!(is_same(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sips:bob@biloxi.com"),
+            ("sip:carol@chicago.com?Subject=next%20meeting", "sip:carol@chicago.com"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+        ] {
+            assert!(!is_same(one, other), "{one} {other}");
         }
     }
 }

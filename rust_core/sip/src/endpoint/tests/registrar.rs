@@ -333,6 +333,32 @@ fn places_are_limited_and_an_instance_has_one() {
 }
 
 #[test]
+fn a_phone_that_begins_to_say_which_it_is_leaves_no_place_behind() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    let which = ";+sip.instance=\"<urn:uuid:1>\";reg-id=2";
+    phone.register(&mut desk, PHONE, &format!("Contact: <sip:anna@10.0.0.1>{which}\r\n"));
+    phone.register(&mut desk, PHONE, "Contact: <sip:anna@10.0.0.2>\r\n");
+    assert_eq!(told(&mut desk), [(Why::Registered, 1), (Why::Registered, 2)]);
+    let here = format!("Contact: <sip:anna@10.0.0.2>;expires=99{which}\r\n");
+    let ok = phone.register(&mut desk, PHONE, &here);
+    assert_eq!(told(&mut desk), [(Why::Registered, 1)]);
+    let expected = format!("<sip:anna@10.0.0.2>;expires=99{which}");
+    assert_eq!(ok.headers.text(&HeaderName::Contact), Some(expected.as_str()));
+    let other = "Contact: <sip:anna@10.0.0.2>;+sip.instance=\"<urn:uuid:3>\"\r\n";
+    phone.register(&mut desk, PHONE, other);
+    assert_eq!(told(&mut desk), [(Why::Registered, 2)], "another phone with the same address");
+}
+
+#[test]
+fn one_contact_written_otherwise_is_one_place() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    for contact in ["sip:anna@phone.example;line=1", "sip:%61nna@PHONE.example;ob"] {
+        phone.register(&mut desk, PHONE, &format!("Contact: <{contact}>\r\n"));
+    }
+    assert_eq!(told(&mut desk), [(Why::Registered, 1); 2]);
+}
+
+#[test]
 fn a_contact_that_is_named_twice_in_one_request_is_one_place() {
     let (mut desk, mut phone) = (Desk::new(), Phone::new());
     let here = "Contact: <sip:anna@10.0.0.5:5062>;expires=100\r\nContact: <sip:anna@10.0.0.5:5062>;expires=200\r\n";

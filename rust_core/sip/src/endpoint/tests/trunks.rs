@@ -70,6 +70,21 @@ fn a_trunk_is_registered_refreshed_at_80_percent_and_left() {
 }
 
 #[test]
+fn our_contact_is_known_in_the_words_of_the_carrier() {
+    let (mut desk, register) = started();
+    let mut ok = register.response(200, "OK", Some("x"));
+    let others = "<sip:carrier@192.0.2.1:5061>;expires=7, <sip:else@192.0.2.1:5060>;expires=8";
+    ok.headers.push(HeaderName::Contact, others);
+    ok.headers.push(HeaderName::Contact, "\"me\" <SIP:carri%65r@192.0.2.1:5060;x=y>;expires=100");
+    ok.headers.push(HeaderName::Expires, "1000");
+    desk.hear(CARRIER, ok.to_bytes());
+    desk.pass_s(69);
+    assert_eq!(desk.sent(), []);
+    desk.pass_s(1);
+    assert_eq!(desk.one_request().method, Method::Register);
+}
+
+#[test]
 fn short_registrations_are_not_refreshed_without_pause() {
     for (granted, pause_s) in [("40", 32), ("60", 48), ("1", 1)] {
         let (mut desk, register) = started();
