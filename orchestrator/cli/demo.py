@@ -1,7 +1,9 @@
 """`tandem demo`: an exchange with the demo company, and its phones in a process of their own."""
 
 import os
+import subprocess
 import sys
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +19,8 @@ from orchestrator.model.errors import ResourceError
 from orchestrator.settings import Settings
 
 PHONES_END_WITHIN_S = 6.0
+SAID_MAX_BYTES = 16 * 1024
+"""Kept of what the phones say on standard error: the end."""
 
 
 def demo(
@@ -59,7 +63,7 @@ def demo(
 
 
 async def keep_phones(command: list[str]) -> None:
-    """Run the phones until cancelled. Raises `ResourceError` with what they said if they end by themselves."""
+    """Run the phones until cancelled. Raises `ResourceError` with what they said last if they end by themselves."""
 
     async def end(process: trio.Process) -> None:
         process.terminate()
@@ -67,8 +71,14 @@ async def keep_phones(command: list[str]) -> None:
             await process.wait()
         process.kill()
 
-    done = await trio.run_process(command, check=False, capture_stderr=True, deliver_cancel=end)
-    why = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
+    run = partial(trio.run_process, command, check=False, stderr=subprocess.PIPE, deliver_cancel=end)
+    said = b""
+    async with trio.open_nursery() as nursery:
+        process: trio.Process = await nursery.start(run)
+        if process.stderr is not None:
+            async for chunk in process.stderr:
+                said = (said + chunk)[-SAID_MAX_BYTES:]
+    why = said.decode(errors="replace").strip() or f"status {process.returncode}"
     raise ResourceError(f"the demo's phones have ended: {why}")
 
 
