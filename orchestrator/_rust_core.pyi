@@ -282,7 +282,7 @@ class KeyPressed:
 
 @final
 class PlaybackEnded:
-    """A prompt was played to its end to this leg."""
+    """A prompt has come to its end on this leg, or could not be played: then `played_ms` is 0."""
 
     @property
     def leg(self) -> int: ...
