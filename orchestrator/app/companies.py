@@ -46,6 +46,8 @@ class Companies:
     clock: Clock
     journal: Journal
     prompts: Prompts
+    is_own: Callable[[str, int, str], bool] | None = None
+    """Whether a host, port and transport are those that the exchange listens on."""
     changed: list[Callable[[Change], Awaitable[None]]] = field(factory=list)
     """Awaited after each change: the engine's tables, the folds of a new company."""
     followed: list[Callable[[CompanyId], Awaitable[None]]] = field(factory=list)
@@ -160,7 +162,7 @@ class Companies:
         configurations = [state.configuration for state in self.states.values()]
         domains = {one.company.domain: one.company.id for one in configurations}
         trunks = {one.company.id: tuple(one.trunks.values()) for one in configurations}
-        return Surroundings(domains, trunks, self._zones, self.prompts.names, as_operator)
+        return Surroundings(domains, trunks, self._zones, self.prompts.names, self.is_own, as_operator)
 
     async def _make(self, change: Change, by: str) -> None:
         plan = change.plan

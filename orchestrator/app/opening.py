@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from orchestrator.app.companies import Companies
 from orchestrator.app.exchange import Exchange
+from orchestrator.app.own import own_addresses
 from orchestrator.app.presence import Presence
 from orchestrator.app.projections import Projections
 from orchestrator.app.secret import secret_in
@@ -98,7 +99,7 @@ async def _exchange(
 ) -> AsyncIterator[Exchange]:
     clock = journal.clock
     prompts = Prompts(settings.data_dir / "prompts")
-    companies = Companies(database, clock, journal, prompts)
+    companies = Companies(database, clock, journal, prompts, own_addresses(settings))
     await companies.load()
     projections = Projections()
     for id, state in companies.states.items():

@@ -68,7 +68,11 @@ class _Check:
             for _, origin in origins_of(trunk)
         ]
         peers: dict[tuple[str, int, str], str] = {}
+        is_own = self.around.is_own
         for trunk in self.configuration.trunks.values():
+            if is_own is not None and is_own(trunk.host, trunk.port, trunk.transport):
+                told = f"{trunk.host}:{trunk.port} is this exchange: its calls would go round in circles"
+                self._wrong("trunk", trunk.id, "host", told)
             if trunk.register:
                 continue
             for key, origin in origins_of(trunk):

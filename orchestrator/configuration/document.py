@@ -63,6 +63,8 @@ class Surroundings:
     """IANA names; None: not checked."""
     prompts: Callable[[CompanyId, str], frozenset[str]] | None = None
     """Prompt names of a company in a language; None: not checked."""
+    is_own: Callable[[str, int, str], bool] | None = None
+    """Whether a host, port and transport are the exchange's; None: not checked."""
     as_operator: bool = True
     """Whether the operator of the exchange asks: nobody else changes what is the operator's, or hears of other
     companies."""

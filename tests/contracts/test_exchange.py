@@ -1,5 +1,6 @@
 """The whole exchange behind its facade, with phones of ours on loopback."""
 
+import socket
 import stat
 from copy import deepcopy
 from functools import partial
@@ -99,6 +100,17 @@ async def test_counting_a_day_anew_holds_up_no_other_change(
             finally:
                 may_end.set()
         assert zones == ["UTC", "Asia/Tokyo", "Europe/Paris"], "one after the other, and the last one counts"
+
+
+async def test_a_trunk_that_leads_back_to_the_exchange_is_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    trunk = {"id": "loop", "host": "127.0.0.1", "port": port, "caller_number": "+74951234500"}
+    async with open_exchange(settings_for(tmp_path, port)) as exchange:
+        with pytest.raises(ConfigError, match="is this exchange"):
+            exchange.plan({**DOCUMENT, "trunks": [trunk]})
+        exchange.plan({**DOCUMENT, "trunks": [{**trunk, "transport": "tcp"}]})
 
 
 async def test_a_document_makes_a_company_that_outlives_a_restart(tmp_path: Path) -> None:

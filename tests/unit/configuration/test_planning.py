@@ -53,6 +53,7 @@ AROUND = Surroundings(
         )
     },
     time_zones=frozenset({"UTC", "Europe/Moscow"}),
+    is_own=lambda host, port, transport: (host, port, transport) == ("192.0.2.1", 5060, "udp"),
     prompts=lambda company, language: frozenset({"unavailable", "busy"} if language == "ru" else ()),
 )
 
@@ -187,6 +188,10 @@ def test_an_export_with_secrets_makes_the_same_company_elsewhere() -> None:
         (
             "d['trunks'][0]['host'] = '0xc0000209'",
             "trunks[0].host: 0xc0000209 is no address; write all four numbers of it, or a name",
+        ),
+        (
+            "d['trunks'][0] |= {'host': '192.0.2.1', 'port': 5060}",
+            "trunks[0].host: 192.0.2.1:5060 is this exchange: its calls would go round in circles",
         ),
         ("del d['trunks'][1]['realm']", "trunks[1].register: needs username, realm and password"),
         ("d['outside']['trunk'] = 'x'", "outside.trunk: no trunk 'x'"),
