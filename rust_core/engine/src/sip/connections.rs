@@ -90,13 +90,40 @@ impl Connections {
         !self.readable.is_empty()
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    /// Which one has to go before `peer` can be taken in, if there are too many and one can be spared.
+    pub(super) fn spare_to_accept(
+        &mut self,
+        peer: SocketAddr,
+        is_needed: impl Fn(u64) -> bool,
+    ) -> Option<u64> {
+        if self.is_full() && self.has_share(peer) { self.spare(is_needed) } else { None }
+    }
+
+    /// Which one has to go before something can be sent, if that takes a new connection, there are too many and one can
+    /// be spared.
+    pub(super) fn spare_to_send(
+        &mut self,
+        connection: Option<u64>,
+        peer: SocketAddr,
+        is_needed: impl Fn(u64) -> bool,
+    ) -> Option<u64> {
+        let is_new = connection.is_none() && !self.by_peer.contains_key(&peer);
+        if self.is_full() && is_new { self.spare(is_needed) } else { None }
+    }
+
+    fn is_full(&self) -> bool {
         self.open.len() >= self.max
     }
 
-    /// Which one can best be spared: the oldest of those that have not shown who they are, else one by which nobody is
-    /// registered and no call goes on, of as many as there is time to ask.
-    pub(super) fn spare(&mut self, is_needed: impl Fn(u64) -> bool) -> Option<u64> {
+    /// Whether the source of a peer may have one more.
+    fn has_share(&self, peer: SocketAddr) -> bool {
+        let guests = self.by_source.get(&source_of(peer.ip())).copied().unwrap_or_default();
+        guests.all < MAX_PER_SOURCE.min(self.max / 4) && guests.strangers < MAX_STRANGERS
+    }
+
+    /// The oldest of those that have not shown who they are, else one by which nobody is registered and no call goes on,
+    /// of as many as there is time to ask.
+    fn spare(&mut self, is_needed: impl Fn(u64) -> bool) -> Option<u64> {
         if let Some(&oldest) = self.strangers.first() {
             return Some(oldest);
         }
@@ -119,10 +146,7 @@ impl Connections {
         peer: SocketAddr,
         listener: usize,
     ) {
-        let guests = self.by_source.get(&source_of(peer.ip())).copied().unwrap_or_default();
-        let is_too_many =
-            guests.all >= MAX_PER_SOURCE.min(self.max / 4) || guests.strangers >= MAX_STRANGERS;
-        if is_too_many || self.is_full() {
+        if !self.has_share(peer) || self.is_full() {
             self.refused += 1;
             return;
         }
@@ -344,16 +368,17 @@ mod tests {
             stream.set_nonblocking(true).unwrap();
             let stream = TcpStream::from_std(stream);
             let peer = SocketAddr::new(source.parse().unwrap(), peer.port());
-            self.make_room(|_| true);
+            if let Some(id) = self.connections.spare_to_accept(peer, |_| true) {
+                self.connections.close(self.poll.registry(), id);
+            }
             self.connections.accept(clock::now(), self.poll.registry(), stream, peer, 0);
             guest
         }
 
-        fn make_room(&mut self, is_needed: impl Fn(u64) -> bool) {
-            let number = |id| id - FIRST_TOKEN as u64;
-            if self.connections.is_full()
-                && let Some(id) = self.connections.spare(|id| is_needed(number(id)))
-            {
+        /// Makes room for a message to `peer`.
+        fn make_room(&mut self, peer: SocketAddr, is_needed: impl Fn(u64) -> bool) {
+            let is_needed = |id| is_needed(id - FIRST_TOKEN as u64);
+            if let Some(id) = self.connections.spare_to_send(None, peer, is_needed) {
                 self.connections.close(self.poll.registry(), id);
             }
         }
@@ -499,14 +524,20 @@ mod tests {
     fn where_all_are_known_one_goes_that_nobody_needs() {
         let mut house = House::new();
         house.connections = Connections::new(16);
-        let _guests: Vec<StdStream> =
+        let guests: Vec<StdStream> =
             (0..8).map(|i| house.guest_from(&format!("192.0.2.{}", 1 + i / 2))).collect();
         (0..8).for_each(|number| house.prove(number));
-        house.make_room(|number| number < 6);
+        let open = SocketAddr::new([192, 0, 2, 1].into(), guests[0].local_addr().unwrap().port());
+        let new = SocketAddr::from(([192, 0, 2, 99], 5060));
+        for (connection, peer) in [(Some(FIRST_TOKEN as u64), new), (None, open)] {
+            let spare = house.connections.spare_to_send(connection, peer, |_| false);
+            assert_eq!(spare, None, "there is a connection already");
+        }
+        house.make_room(new, |number| number < 6);
         assert_eq!(house.open(), [0, 1, 2, 3, 4, 5, 7]);
         let _new = house.guest_from("192.0.2.9");
         house.prove(8);
-        house.make_room(|number| number != 0);
+        house.make_room(new, |number| number != 0);
         assert_eq!(house.open(), [1, 2, 3, 4, 5, 7, 8], "all are asked in turn");
     }
 
@@ -527,8 +558,8 @@ mod tests {
         guests.push(house.guest_from(sources[4]));
         assert_eq!(
             (house.open(), house.connections.refused),
-            (vec![0, 4, 5, 6, 7, 8, 9], 1),
-            "a quarter for each source"
+            (vec![0, 3, 4, 5, 6, 7, 8, 9], 1),
+            "a quarter for each source, and nobody goes for one that has it"
         );
         guests.push(house.guest_from("192.0.2.6"));
         (0..12).for_each(|number| house.prove(number));

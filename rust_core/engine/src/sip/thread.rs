@@ -210,11 +210,9 @@ impl SipThread {
         });
     }
 
-    /// Where all places for connections are taken, lets one go that can be spared.
-    fn make_room(&mut self, now: Instant) {
-        if self.connections.is_full()
-            && let Some(id) = self.connections.spare(|id| self.endpoint.is_needed(id))
-        {
+    /// Lets a connection go to make room for another.
+    fn let_go(&mut self, now: Instant, spare: Option<u64>) {
+        if let Some(id) = spare {
             self.connections.dropped += 1;
             self.close_connection(now, id);
         }
@@ -249,7 +247,9 @@ impl SipThread {
         for listener in 0..self.sockets.len() {
             for _ in 0..MESSAGES_A_TURN {
                 let Some((stream, peer)) = self.sockets[listener].accept() else { break };
-                self.make_room(now);
+                let is_needed = |id| self.endpoint.is_needed(id);
+                let spare = self.connections.spare_to_accept(peer, is_needed);
+                self.let_go(now, spare);
                 self.connections.accept(now, self.poll.registry(), stream, peer, listener);
             }
         }
@@ -316,7 +316,9 @@ impl SipThread {
                 }
                 Transport::Tcp => {
                     let Flow { connection, peer, listener, .. } = flow;
-                    self.make_room(now);
+                    let is_needed = |id| self.endpoint.is_needed(id);
+                    let spare = self.connections.spare_to_send(connection, peer, is_needed);
+                    self.let_go(now, spare);
                     let registry = self.poll.registry();
                     match self.connections.send(now, registry, connection, peer, listener, bytes) {
                         Ok(()) => {}
