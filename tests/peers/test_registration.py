@@ -26,7 +26,8 @@ async def test_several_phones_of_one_person_are_known(exchange: Exchange, tmp_pa
         ):
             await desk.registered()
             await soft.registered()
-            page = await exchange.get("registrations")
+            # A phone hears of its registration a moment before the API tells of it.
+            page = await exchange.until("registrations", lambda page: len(page["items"]) == 2)
             known = {entry["device"]: entry["transport"] for entry in page["items"]}
             assert known == {"clara-desk": "tcp", "clara-soft": "udp"}
         await exchange.until("registrations", lambda page: not page["items"])
