@@ -2,12 +2,25 @@
 
 import os
 import resource
+import shutil
 import socket
+import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
+import httpx
 import pytest
+import trio
 
-from orchestrator.cli.doctor import Grade, data_folder, open_files, receive_buffer, trunk_finding
+from orchestrator.cli import doctor
+from orchestrator.cli.doctor import (
+    Grade,
+    data_folder,
+    find_exchange,
+    open_files,
+    receive_buffer,
+    trunk_finding,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,3 +86,73 @@ def test_a_trunk_whose_host_has_no_address_is_ill_though_it_needs_no_registratio
 def test_how_a_registration_stands_has_a_grade(state: str, grade: Grade) -> None:
     trunk = {"trunk": "carrier", "state": state, "status": 403, "reason": "Forbidden"}
     assert trunk_finding("demo", trunk, "gone.invalid").grade is grade
+
+
+@pytest.mark.parametrize(
+    ("status", "health", "grade", "seen"),
+    [
+        (200, {"status": "ok", "engine": True, "journal": True}, Grade.WELL, "answers at"),
+        (
+            200,
+            {"status": "degraded", "engine": True, "folds": False},
+            Grade.WARNING,
+            "degraded at http://x: folds",
+        ),
+        (
+            503,
+            {"status": "failing", "engine": False, "folds": True},
+            Grade.ILL,
+            "failing at http://x: engine",
+        ),
+        (200, {"hello": "world"}, Grade.ILL, "something else answers"),
+    ],
+)
+def test_the_health_of_an_exchange_is_its_grade(
+    status: int, health: dict[str, object], grade: Grade, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(status, json=health))
+    finding, _ = find_exchange("http://x")
+    assert (finding.grade, seen in finding.seen) == (grade, True)
+
+
+def test_trunks_that_nobody_may_ask_for_are_a_warning(tmp_path: Path) -> None:
+    [finding] = doctor._trunks("http://127.0.0.1:1", None, tmp_path)
+    assert finding.grade is Grade.WARNING
+    assert "operator.key" in finding.remedy
+
+
+@pytest.mark.parametrize(("free", "grade"), [(1 << 20, Grade.WARNING), (1 << 40, Grade.WELL)])
+def test_a_disk_that_is_nearly_full_is_a_warning(
+    free: int, grade: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert doctor._disk(tmp_path / "data").grade is grade
+
+
+@pytest.mark.parametrize(("year", "grade"), [(1970, Grade.ILL), (2030, Grade.WELL)])
+def test_a_clock_that_was_never_set_is_ill(year: int, grade: Grade) -> None:
+    assert doctor._clock(lambda: year).grade is grade
+
+
+@pytest.mark.parametrize(
+    ("received", "grade"), [((0, 90), Grade.ILL), ((90, 0), Grade.ILL), ((90, 80), Grade.WELL)]
+)
+def test_sound_that_goes_one_way_only_is_ill(
+    received: tuple[int, int], grade: Grade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trio, "run", lambda _: (received, "epoll"))
+    assert doctor._media().grade is grade
+
+
+def test_a_database_with_a_broken_page_is_ill(tmp_path: Path) -> None:
+    file = tmp_path / "tandem.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE t (a TEXT)")
+        connection.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 200)
+    assert doctor._database(file).grade is Grade.WELL
+    with file.open("r+b") as broken:
+        broken.seek(4096 * 6)
+        broken.write(b"\xff" * 2048)
+    finding = doctor._database(file)
+    assert finding.grade is Grade.ILL
+    assert "backup" in finding.remedy
