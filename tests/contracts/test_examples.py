@@ -1,6 +1,7 @@
 """The examples of the documentation, pasted into a shell one after the other."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,32 @@ async def test_every_example_works_as_pasted(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
     assert "vera" not in fake.configurations[DEMO].people
     assert victim.id not in fake.views
+
+
+async def test_the_requests_of_the_readme_work_as_pasted(tmp_path: Path) -> None:
+    fake = FakeExchange()
+    await fake.apply(company("demo"), by="test")
+    _, key = await fake.create_key(company=None, name="operator", scopes=SCOPES)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "operator.key").write_text(key)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [block] = [block for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "$API/" in block]
+    asked = re.findall(r"\$API/(\w+)", block)
+    script = 'curl() { command curl --fail-with-body --max-time 2 --noproxy "*" "$@"; }\nset -e\n'
+    async with trio.open_nursery() as nursery:
+        [url] = await nursery.start(serve_http, app_of(fake), ["127.0.0.1:0"], HttpCounters())
+        with trio.fail_after(10):
+            done = await trio.run_process(
+                ["bash", "-c", script + block.replace("http://127.0.0.1:8080", url)],
+                cwd=tmp_path,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+            )
+        nursery.cancel_scope.cancel()
+    assert asked[-1] == "events"
+    assert done.returncode == TOO_LONG, (done.stdout, done.stderr)
+    assert all(said in done.stdout for said in (b"items", b"command_id", b"retry:")), done.stdout
 
 
 def test_what_may_be_lost_is_never_changed_blindly() -> None:
