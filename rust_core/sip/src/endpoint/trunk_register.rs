@@ -305,7 +305,7 @@ fn longer(response: &Response, asked: Duration) -> Option<Duration> {
     (least > asked && least <= MAX_EXPIRES).then_some(least)
 }
 
-/// For how long the registrar keeps us: our Contact's own time, else the Expires of the whole.
+/// For how long the registrar keeps us: our Contact's own time, else the Expires of the whole; at most `MAX_EXPIRES`.
 fn granted(response: &Response, contact: &str) -> Option<Duration> {
     let ours = Address::parse(contact.as_bytes()).and_then(|ours| ours.parsed_uri());
     let own = response.headers.values(&HeaderName::Contact).find_map(|value| {
@@ -316,7 +316,8 @@ fn granted(response: &Response, contact: &str) -> Option<Duration> {
     let whole = || {
         response.headers.text(&HeaderName::Expires).and_then(|expires| expires.trim().parse().ok())
     };
-    own.or_else(whole).filter(|&seconds: &u64| seconds > 0).map(Duration::from_secs)
+    let seconds = own.or_else(whole).filter(|&seconds: &u64| seconds > 0)?;
+    Some(Duration::from_secs(seconds).min(MAX_EXPIRES))
 }
 
 fn key_of(trunk: &Trunk) -> TrunkKey {

@@ -97,6 +97,15 @@ fn short_registrations_are_not_refreshed_without_pause() {
 }
 
 #[test]
+fn a_registration_for_ever_lasts_a_day() {
+    let (mut desk, register) = started();
+    desk.hear(CARRIER, accepted(&register, &u64::MAX.to_string()));
+    assert_eq!(states(&mut desk), [(true, 200)]);
+    desk.pass_s(69_120);
+    assert_eq!(desk.methods(), ["REGISTER"]);
+}
+
+#[test]
 fn a_foreign_realm_gets_no_digest() {
     let (mut desk, register) = started();
     desk.hear(CARRIER, challenge(&register, 401, "evil"));
