@@ -26,13 +26,25 @@ def own_addresses(settings: Settings) -> Callable[[str, int, str], bool]:
 
 
 def _is_here(host: str) -> bool:
-    """Whether this is an address of this machine: only those can be bound."""
+    """Whether this is an address of this machine: only those can be bound, unless it is set up to take over others'
+    (`ip_nonlocal_bind`). Then nothing shows but what every machine has."""
     if host == "localhost":
         return True
     try:
-        version = ipaddress.ip_address(host).version
-        with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or (_binds(host) and not _binds(_NOBODYS[address.version]))
+
+
+def _binds(host: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((host, 0))
-    except (ValueError, OSError):
+    except OSError:
         return False
     return True
+
+
+_NOBODYS = {4: "240.0.0.1", 6: "100::1"}
+"""Addresses that no machine has: RFC 1112 §4 keeps the one back, RFC 6666 gives the other to nobody."""
