@@ -68,9 +68,9 @@ pub(crate) fn of_leg(leg: &Leg) -> Flow {
 }
 
 /// Where a request inside a dialog goes (RFC 3261 §12.2.1.1, §8.1.2). Devices are where they were seen: NATs let nothing
-/// in by other ways. A trunk's requests go to the address that it names, if it names one. A stream stays on its
-/// connection; where that has gone, a new one is opened to the port that the same host names, because its end of the old
-/// one is no place to listen.
+/// in by other ways. A trunk's requests go to the address that it names, if it names one of the family that we reach it
+/// by. A stream stays on its connection; where that has gone, a new one is opened to the port that the same host names,
+/// because its end of the old one is no place to listen.
 pub(crate) fn in_dialog(
     flow: Flow,
     trunk: Option<&Trunk>,
@@ -79,7 +79,9 @@ pub(crate) fn in_dialog(
 ) -> Flow {
     let Some(trunk) = trunk else { return flow };
     let has_lost = flow.connection.is_none() && trunk.address != Some(flow.peer);
-    match first_hop(routes, target) {
+    let is_ipv4 = |peer: SocketAddr| peer.ip().to_canonical().is_ipv4();
+    let hop = first_hop(routes, target).filter(|hop| is_ipv4(*hop) == is_ipv4(flow.peer));
+    match hop {
         Some(peer) if !flow.transport.is_reliable() => Flow { peer, ..flow },
         Some(peer) if has_lost && peer.ip() == flow.peer.ip() => Flow { peer, ..flow },
         _ => flow,
@@ -253,10 +255,21 @@ mod tests {
         let loose = "<sip:198.51.100.30:5090;lr>";
         assert_eq!(hop(&[loose, "<sip:y>"], "sip:gw@198.51.100.20"), "198.51.100.30:5090");
         assert_eq!(hop(&["<sip:198.51.100.31>"], "sip:gw@198.51.100.20"), "198.51.100.31:5060");
-        for nowhere in ["sip:gw@gw.example", "sip:gw@0.0.0.0", "sip:gw@239.1.1.1", "tel:+7", ""] {
+        let nowheres = [
+            "sip:gw@gw.example",
+            "sip:gw@0.0.0.0",
+            "sip:gw@239.1.1.1",
+            "sip:gw@[2001:db8::1]",
+            "tel:+7",
+            "",
+        ];
+        for nowhere in nowheres {
             assert_eq!(hop(&[], nowhere), CARRIER, "{nowhere}");
         }
         assert_eq!(hop(&["<sip:proxy.example;lr>"], "sip:gw@198.51.100.20"), CARRIER);
+        let mapped =
+            in_dialog(udp("[::ffff:198.51.100.9]:5060"), Some(&trunk), &[], "sip:gw@198.51.100.20");
+        assert_eq!(mapped.peer, peer("198.51.100.20:5060"), "one socket for both families");
     }
 
     #[test]
