@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::auth::ClientDigest;
 use crate::endpoint::Trunk;
+use crate::wire::HeaderName;
 
 /// (company, trunk)
 pub(crate) type TrunkKey = (String, String);
@@ -39,6 +40,8 @@ pub(crate) struct Registration {
     pub(crate) call_id: String,
     pub(crate) cseq: u32,
     pub(crate) digest: ClientDigest,
+    /// Where its credentials stand: whose challenge they answer, a registrar's or a proxy's.
+    pub(crate) credentials_in: HeaderName,
     /// What was last told; `None` before the first answer.
     pub(crate) told: Option<Told>,
     /// When what was last granted ends.

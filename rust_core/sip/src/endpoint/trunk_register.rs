@@ -56,6 +56,7 @@ impl Endpoint {
             call_id: self.random_hex(),
             cseq: 0,
             digest: ClientDigest::new(self.random_hex()),
+            credentials_in: HeaderName::Authorization,
             failures: 0,
             challenges: 0,
             expires: trunk.expires,
@@ -155,7 +156,7 @@ impl Endpoint {
         if let Some(value) =
             credentials.and_then(|own| registration.digest.authorize("REGISTER", &uri, own))
         {
-            headers.push(HeaderName::Authorization, value);
+            headers.push(registration.credentials_in.clone(), value);
         }
         Some((flow, request))
     }
@@ -275,13 +276,14 @@ impl Endpoint {
 
 /// Takes a challenge that we may answer. False for anything else, and for one too many.
 fn accept_challenge(registration: &mut Registration, trunk: &Trunk, response: &Response) -> bool {
-    let name = match response.status {
-        401 => HeaderName::WwwAuthenticate,
-        407 => HeaderName::ProxyAuthenticate,
+    let (challenge, credentials) = match response.status {
+        401 => (HeaderName::WwwAuthenticate, HeaderName::Authorization),
+        407 => (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization),
         _ => return false,
     };
     registration.challenges += 1;
-    let values: Vec<_> = response.headers.lines(&name).cloned().collect();
+    registration.credentials_in = credentials;
+    let values: Vec<_> = response.headers.lines(&challenge).cloned().collect();
     let own = trunk.credentials.as_ref().filter(|_| registration.challenges <= MAX_CHALLENGES);
     own.is_some_and(|own| registration.digest.accept_challenge(&values, own))
 }

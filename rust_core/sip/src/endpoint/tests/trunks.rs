@@ -106,6 +106,15 @@ fn a_registration_for_ever_lasts_a_day() {
 }
 
 #[test]
+fn a_proxy_that_asks_gets_proxy_authorization() {
+    let (mut desk, register) = started();
+    desk.hear(CARRIER, challenge(&register, 407, "carrier"));
+    let again = desk.one_request();
+    let has = |name| again.headers.line(&name).is_some();
+    assert!(has(HeaderName::ProxyAuthorization) && !has(HeaderName::Authorization));
+}
+
+#[test]
 fn a_foreign_realm_gets_no_digest() {
     let (mut desk, register) = started();
     desk.hear(CARRIER, challenge(&register, 401, "evil"));
