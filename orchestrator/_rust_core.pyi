@@ -428,9 +428,9 @@ class Engine:
         """Replace the table. Bindings of accounts that are gone end with `RegistrationChanged`.
 
         `emergency_numbers` are those of each company, as dialled. A device of the company that calls one is not
-        refused for load, and no trunk is too full to carry it on, up to 2 such calls of a device and 8 of a company
-        at once. A device that is dialled with such a number as
-        `caller_number` is one of a call for help too.
+        refused for load, and no trunk is too full to carry it on, up to 2 such calls of a device, 8 of a company and
+        16 of all at once. A device that is dialled with such a number as `caller_number` is one of a call for help
+        too.
         """
     def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         """Replace the table. Calls that use a trunk which is gone go on; its registration is removed."""

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::gate::Sender;
-use super::{CallerId, EMERGENCY_LEGS, Endpoint, Target};
+use super::{CallerId, Endpoint, Target};
 use crate::wire::Method;
 
 impl Endpoint {
@@ -33,11 +33,9 @@ impl Endpoint {
         if !self.is_full(now) {
             return Some(Room::Ordinary);
         }
-        let has_reserve = self.legs.len() + LEGS_OF_A_CALL <= self.config.max_legs + EMERGENCY_LEGS;
         match sender {
             Sender::Device(account)
-                if has_reserve
-                    && self.registrar.is_emergency(Some(&account.company), called)
+                if self.registrar.is_emergency(Some(&account.company), called)
                     && self.reserve.takes_caller(account) =>
             {
                 Some(Room::Reserve)
@@ -65,7 +63,6 @@ impl Endpoint {
             Target::Trunk { company, number, .. } => (company, number),
         };
         let may = self.registrar.is_emergency(Some(company), number)
-            && self.legs.len() < self.config.max_legs + EMERGENCY_LEGS
             && self.reserve.takes_dialled(company);
         may.then(|| company.clone())
     }

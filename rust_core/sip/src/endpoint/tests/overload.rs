@@ -246,12 +246,26 @@ fn let_in(desk: &mut Desk, company: &str) -> usize {
 }
 
 #[test]
-fn calls_for_help_have_room_above_the_limit_but_not_without_end() {
-    let mut desk = desk_of_companies(&["a", "b", "c", "d", "e"], 2);
+fn calls_for_help_have_room_above_the_limit_but_not_without_end_and_who_gets_in_gets_out() {
+    let companies = ["a", "b", "c"];
+    let mut desk = desk_of_companies(&companies, 2);
     let _ = desk.talking();
     assert_eq!(calls(&mut desk, "a0", "113"), 503);
-    let accepted: usize = ["a", "b", "c", "d", "e"].map(|c| let_in(&mut desk, c)).iter().sum();
-    assert_eq!(accepted, EMERGENCY_LEGS, "the last one has room for its second leg");
+    assert_eq!(companies.map(|company| let_in(&mut desk, company)), [8, 8, 0]);
+    let own = |company: &str| Trunk { company: company.into(), ..trunk("carrier", CARRIER) };
+    desk.command(Command::SetTrunks(companies.map(own).into()));
+    let mut leg = 100;
+    let mut dialled = |company: &str| {
+        let (trunk, number) = ("carrier".to_owned(), "112".to_owned());
+        let target = Target::Trunk { company: company.into(), trunk, number };
+        let dials = |_: &u64| {
+            leg += 1;
+            dial(&mut desk, leg, target.clone(), "")
+        };
+        (0..20).filter(dials).count()
+    };
+    assert_eq!(companies.map(&mut dialled), [8, 8, 0]);
+    assert_eq!(desk.endpoint.legs.len(), 1 + EMERGENCY_LEGS, "with the one that talks");
 }
 
 #[test]
