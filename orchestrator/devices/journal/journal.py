@@ -52,8 +52,10 @@ class SqlJournal:
     _pending_durable: trio.Event = field(factory=trio.Event)
     _committing_durable: trio.Event | None = None
     _committing: int = 0
+    _pending_since_s: float = math.inf
+    """When the oldest of these was written, on trio's clock; infinite while there is none."""
     _committing_since_s: float = math.inf
-    """On trio's clock; infinite while nothing is being committed."""
+    """The same of those that are being committed."""
     _failing_since_s: float = math.inf
     """On trio's clock; infinite while all is well."""
     _ending: bool = False
@@ -80,8 +82,11 @@ class SqlJournal:
         seq = self._seqs.get(company, 0) + 1
         self._seqs[company] = seq
         self._pending.append((Record(company, seq, self.clock.now(), entry), body))
-        if len(self._pending) in (1, _GROUP):
-            (self._news if len(self._pending) == 1 else self._asked).set()
+        if len(self._pending) == 1:
+            self._pending_since_s = trio.current_time()
+            self._news.set()
+        elif len(self._pending) == _GROUP:
+            self._asked.set()
 
     async def durable(self) -> None:
         """Wait until all that was written before is durable, or the disk has failed for `patience_s`.
@@ -121,7 +126,8 @@ class SqlJournal:
         self._news, self._asked = trio.Event(), trio.Event()
         self._committing_durable, self._committing = durable, len(lines)
         batch = Batch(lines, to_us(self.clock.now()))
-        self._committing_since_s = trio.current_time()
+        self._committing_since_s = min(self._pending_since_s, trio.current_time())
+        self._pending_since_s = math.inf
         while not await self._tried(batch):
             await trio.sleep(_RETRY_S)
             batch.now_us = to_us(self.clock.now())
@@ -143,6 +149,8 @@ class SqlJournal:
         if self.fault is not None:
             _LOG.warning("journal_recovered", waiting=self.waiting(), lost=self.lost)
             self.fault, self._failing_since_s = None, math.inf
+            if self._pending:
+                self._pending_since_s = trio.current_time()  # Who waited for these has been let go.
         return True
 
     def _failed(self, why: str, since_s: float = 0.0) -> None:
@@ -156,8 +164,9 @@ class SqlJournal:
         asked for nothing nearly always."""
         while True:
             await trio.sleep(self.patience_s / 8)
-            if trio.current_time() - self._committing_since_s >= self.patience_s and self.fault is None:
-                self._failed(f"the disk has written nothing for {self.patience_s:g} s", self.patience_s)
+            oldest_s = min(self._committing_since_s, self._pending_since_s)
+            if trio.current_time() - oldest_s >= self.patience_s and self.fault is None:
+                self._failed(f"entries have waited for the disk for {self.patience_s:g} s", self.patience_s)
             if trio.current_time() - self._failing_since_s >= self.patience_s:
                 durable, self._pending_durable = self._pending_durable, trio.Event()
                 durable.set()
