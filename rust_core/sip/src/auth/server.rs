@@ -2,8 +2,9 @@
 //!
 //! A nonce is its run, its time, a serial number and two HMACs, of these and of these with the source address: it needs
 //! no memory until it is used. Used ones are kept, bounded, with the highest count seen, so that nothing can be
-//! replayed. A password is looked at only with a nonce that serves: every guess costs one that was asked for, and is
-//! counted. Unknown users are answered like known ones with a wrong password, after the same work.
+//! replayed. A password is looked at only with a nonce that serves, so that whoever guesses really is where the guesses
+//! seem to come from, and each is counted. Unknown users are answered like known ones with a wrong password, after the
+//! same work.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
