@@ -408,7 +408,7 @@ class Engine:
         quarters full, or while `max_legs` has no room for two more. Each leg has a pair of `media_ports` from its
         beginning, and 32 pairs are kept for calls to emergency numbers; None: as many legs as the rest.
         `max_requests_of_source` requests of one address (of an IPv6 /64) that is no trunk's are remembered at once,
-        over UDP for 32 s each; one more is answered 503.
+        over UDP for 32 s each; one more is answered 503, unless it ends a call or is a register.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
         `secret` is 32 random bytes, the same in each run: what unknown users are shown when they register depends on
         it, so that they cannot be told from known ones, and so do nonces. Without it another one is made for each run.

@@ -29,7 +29,8 @@ class Settings:
     that are kept for emergency calls."""
     max_requests_of_source: int = 10_000
     """SIP requests of one address that is no trunk's which are remembered at once, over UDP for 32 s each; one more
-    gets 503. An office of thousands behind one address makes 300 a second when all its phones come back."""
+    gets 503, unless it ends a call or is a register. An office of thousands behind one address makes 300 a second
+    when all its phones come back."""
     default_realm: str = "tandem"
     decision_timeout_s: float = 3.0
     media_timeout_s: float = 60.0

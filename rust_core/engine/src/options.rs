@@ -22,7 +22,8 @@ pub struct Options {
     pub media_threads: usize,
     /// Legs at once; with `EMERGENCY_LEGS` no more than `media_ports` has pairs.
     pub max_legs: usize,
-    /// Requests of one source that is no trunk's which may be remembered at once; above it, 503.
+    /// Requests of one source that is no trunk's which may be remembered at once; above it, 503 to all but a
+    /// register and what ends a call.
     pub max_requests_of_source: usize,
     /// New calls get 503 while the oldest undecided one is older.
     pub max_undecided_age: Duration,

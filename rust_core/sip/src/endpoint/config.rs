@@ -15,7 +15,8 @@ pub struct Config {
     pub secret: [u8; 32],
     /// Legs at once, but for those of `EMERGENCY_LEGS`; new calls get 503 when there is no room for their two.
     pub max_legs: usize,
-    /// Requests of one source that is no trunk's which may be remembered at once (32 s over UDP); above it, 503.
+    /// Requests of one source that is no trunk's which may be remembered at once (32 s over UDP); above it, 503 to
+    /// all but a register and what ends a call.
     pub max_requests_of_source: usize,
     /// New calls get 503 while the oldest undecided one is older.
     pub max_undecided_age: Duration,
