@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::config::MAX_TRANSACTIONS;
 use super::incoming::ANONYMOUS;
 use super::requests::ALLOWED;
+use super::reserve::Holder;
 use super::{
     Account, CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Target,
     Transport, Trunk,
@@ -35,8 +36,8 @@ struct Way {
     trunk: Option<Arc<Trunk>>,
     account: Option<Arc<Account>>,
     instance: Option<String>,
-    /// The company whose share of the reserve it takes.
-    reserve_of: Option<String>,
+    /// Whose share of the reserve it takes.
+    reserve_of: Option<Holder>,
 }
 
 impl Endpoint {
@@ -60,7 +61,7 @@ impl Endpoint {
         let hops = served.map_or(Some(MAX_FORWARDS), Leg::hops_left);
         let way = hops
             .ok_or((483, EndedBy::Us, "too many hops"))
-            .and_then(|hops| Ok((hops, self.way_to(target, caller)?)));
+            .and_then(|hops| Ok((hops, self.way_to(target, caller, offer_of)?)));
         let (max_forwards, way) = match way {
             Ok(way) => way,
             Err((status, by, why)) => {
@@ -101,8 +102,8 @@ impl Endpoint {
         let invite = self.invite(&mut leg, body.into());
         let flow = leg.flow;
         self.add_leg(leg);
-        if let Some(company) = way.reserve_of {
-            self.reserve.enter_dialled(id, company);
+        if let Some(holder) = way.reserve_of {
+            self.reserve.enter(id, holder);
         }
         let client = self.open_client(now, flow, invite, Owner::Dial(id));
         if let Some(leg) = self.legs.get_mut(&id) {
@@ -110,11 +111,16 @@ impl Endpoint {
         }
     }
 
-    fn way_to(&mut self, target: &Target, caller: &CallerId) -> Result<Way, NoWay> {
+    fn way_to(
+        &mut self,
+        target: &Target,
+        caller: &CallerId,
+        served: Option<LegId>,
+    ) -> Result<Way, NoWay> {
         if self.closing {
             return Err((503, EndedBy::Shutdown, "shutting down"));
         }
-        let helped = self.helped(target, caller);
+        let helped = self.helped(target, caller, served);
         let has_room = self.has_room();
         if !(has_room || helped.is_some()) || self.clients.len() >= MAX_TRANSACTIONS {
             return Err((503, EndedBy::Us, "no room for another leg"));

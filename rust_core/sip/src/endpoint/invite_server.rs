@@ -6,6 +6,7 @@ use super::gate::Sender;
 use super::incoming::{caller, incoming, merge_key, read_invite, reason_text};
 use super::load::Room;
 use super::requests::{reason_phrase, retry_after, to_tag};
+use super::reserve::Holder;
 use super::{Due, EndedBy, Endpoint, Event, Flow, LegId};
 use crate::leg::{Leg, LegState};
 use crate::wire::{HeaderName, Method, Request};
@@ -63,7 +64,7 @@ impl Endpoint {
             Sender::Device(account) => (None, Some(account)),
         };
         if let (Room::Reserve, Some(account)) = (room, &account) {
-            self.reserve.enter_caller(id, account);
+            self.reserve.enter(id, Holder::caller(account));
         }
         let leg = Leg {
             local_tag: self.new_tag(id),

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::gate::Sender;
-use super::{CallerId, Endpoint, Target};
+use super::reserve::Holder;
+use super::{CallerId, Endpoint, LegId, Target};
 use crate::wire::Method;
 
 impl Endpoint {
@@ -36,7 +37,7 @@ impl Endpoint {
         match sender {
             Sender::Device(account)
                 if self.registrar.is_emergency(Some(&account.company), called)
-                    && self.reserve.takes_caller(account) =>
+                    && self.reserve.takes(&Holder::caller(account)) =>
             {
                 Some(Room::Reserve)
             }
@@ -52,19 +53,26 @@ impl Endpoint {
         self.legs.len() < self.config.max_legs
     }
 
-    /// The company that may dial this leg above every limit, as it belongs to a call for help: it leads to an emergency
-    /// number, or to a device of ours that such a number shows on, because its owner has the exchange call there, or
-    /// because help calls back (RFC 7090 §1).
-    pub(super) fn helped(&self, target: &Target, caller: &CallerId) -> Option<String> {
+    /// Whose share of the reserve this leg may take, as it belongs to a call for help: it leads to an emergency number, or
+    /// to a device of ours that such a number shows on, because its owner has the exchange call there, or because help
+    /// calls back (RFC 7090 §1). `served` is who is led there.
+    pub(super) fn helped(
+        &self,
+        target: &Target,
+        caller: &CallerId,
+        served: Option<LegId>,
+    ) -> Option<Holder> {
         let (company, number) = match target {
             Target::Binding(binding) => {
                 (&self.registrar.place(*binding)?.1.company, &caller.number)
             }
             Target::Trunk { company, number, .. } => (company, number),
         };
-        let may = self.registrar.is_emergency(Some(company), number)
-            && self.reserve.takes_dialled(company);
-        may.then(|| company.clone())
+        let phone = served.and_then(|leg| self.legs.get(&leg)?.account.as_ref());
+        let device = phone.filter(|phone| phone.company == *company).map(|phone| &phone.device);
+        let holder = Holder { company: company.clone(), device: device.cloned(), is_dialled: true };
+        let may = self.registrar.is_emergency(Some(company), number) && self.reserve.takes(&holder);
+        may.then_some(holder)
     }
 
     /// Above what we can do well: too many legs, decisions that take too long, or an engine that is far behind.

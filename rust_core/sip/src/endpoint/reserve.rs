@@ -12,48 +12,42 @@ pub(super) struct Reserve {
     held: HashMap<LegId, Holder>,
 }
 
-#[derive(Debug)]
-struct Holder {
-    company: String,
-    /// Of a caller; `None` for a leg that we dial.
-    device: Option<String>,
+/// Whose share a leg takes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Holder {
+    pub(super) company: String,
+    /// Who calls, if that is a phone of the company.
+    pub(super) device: Option<String>,
+    /// Whether we dial the leg, or the caller's it is.
+    pub(super) is_dialled: bool,
 }
 
 impl Reserve {
-    /// Whether this phone may call once more.
-    pub(super) fn takes_caller(&self, account: &Account) -> bool {
-        let is_caller = |holder: &&Holder| holder.device.is_some();
-        let of_device = |holder: &&Holder| holder.device.as_ref() == Some(&account.device);
-        self.has_share(&account.company, is_caller)
-            && self.of(&account.company).filter(of_device).count() < CALLS_OF_DEVICE
+    /// Whether this company, and this phone of it, may have one more leg of the kind.
+    pub(super) fn takes(&self, new: &Holder) -> bool {
+        let same_kind = self.held.values().filter(|held| held.is_dialled == new.is_dialled);
+        let of_company = same_kind.clone().filter(|held| held.company == new.company);
+        let of_device = of_company.clone().filter(|held| held.device == new.device);
+        same_kind.count() < CALLS
+            && of_company.count() < CALLS_OF_COMPANY
+            && (new.device.is_none() || of_device.count() < CALLS_OF_DEVICE)
     }
 
-    /// Whether one more leg may be dialled for this company.
-    pub(super) fn takes_dialled(&self, company: &str) -> bool {
-        self.has_share(company, |holder| holder.device.is_none())
-    }
-
-    pub(super) fn enter_caller(&mut self, leg: LegId, account: &Account) {
-        let device = Some(account.device.clone());
-        self.held.insert(leg, Holder { company: account.company.clone(), device });
-    }
-
-    pub(super) fn enter_dialled(&mut self, leg: LegId, company: String) {
-        self.held.insert(leg, Holder { company, device: None });
+    pub(super) fn enter(&mut self, leg: LegId, holder: Holder) {
+        self.held.insert(leg, holder);
     }
 
     /// Gives a place back, if the leg has one.
     pub(super) fn leave(&mut self, leg: LegId) {
         self.held.remove(&leg);
     }
+}
 
-    fn has_share(&self, company: &str, is_kind: impl Fn(&&Holder) -> bool) -> bool {
-        self.held.values().filter(&is_kind).count() < CALLS
-            && self.of(company).filter(&is_kind).count() < CALLS_OF_COMPANY
-    }
-
-    fn of(&self, company: &str) -> impl Iterator<Item = &Holder> {
-        self.held.values().filter(move |holder| holder.company == company)
+impl Holder {
+    /// Of the leg by which this phone calls.
+    pub(super) fn caller(account: &Account) -> Self {
+        let device = Some(account.device.clone());
+        Self { company: account.company.clone(), device, is_dialled: false }
     }
 }
 

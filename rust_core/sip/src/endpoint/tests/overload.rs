@@ -305,6 +305,27 @@ fn who_is_let_in_while_the_engine_is_behind_counts_as_well() {
 }
 
 #[test]
+fn no_phone_takes_all_the_room_beyond_a_full_trunk() {
+    let mut desk = desk_of_companies(&["a"], 100);
+    let carrier = Trunk { company: "a".into(), max_calls: Some(1), ..trunk("carrier", CARRIER) };
+    desk.command(Command::SetTrunks(vec![carrier]));
+    let mut gets_through = |user: &str| {
+        assert_eq!(calls(&mut desk, user, "112"), 100);
+        let served = desk.endpoint.legs.keys().filter(|leg| leg.0 < FIRST_DIALLED_LEG).max();
+        let offer_of = served.copied();
+        let leg = LegId(FIRST_DIALLED_LEG + offer_of.unwrap().0);
+        let (company, trunk, number) = ("a".into(), "carrier".into(), "112".into());
+        let target = Target::Trunk { company, trunk, number };
+        let rtp = peer("192.0.2.1:4002");
+        desk.command(Command::Dial { leg, target, caller: CallerId::default(), offer_of, rtp });
+        !desk.requests().is_empty()
+    };
+    let greedy = (0..10).filter(|_| gets_through("a0")).count();
+    assert_eq!(greedy, 1 + 2, "one as everybody, and its share beyond the trunk's limit");
+    assert!(gets_through("a1"));
+}
+
+#[test]
 fn a_company_dials_no_more_legs_for_help_than_its_share() {
     let mut desk = desk_with_emergency_numbers("demo", 100);
     desk.command(Command::SetTrunks(vec![Trunk {
