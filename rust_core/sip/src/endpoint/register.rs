@@ -96,8 +96,11 @@ impl Endpoint {
                 let min = self.config.min_expires.as_secs().to_string();
                 return Err((423, vec![(HeaderName::MinExpires, min)]));
             }
-            let instance = contact.params.value("+sip.instance").map(|instance| {
-                format!("{instance} {}", contact.params.value("reg-id").unwrap_or("0"))
+            let instance = contact.params.value("+sip.instance").filter(|which| !which.is_empty());
+            let instance = instance.map(|which| {
+                // RFC 5626 §10: a number from 1; anything else counts as none.
+                let number = contact.params.value("reg-id").and_then(|id| id.parse::<u32>().ok());
+                format!("{which} {}", number.unwrap_or(0))
             });
             let expires = expires.min(self.config.max_expires);
             let wish = Wish { contact: contact.uri.to_owned(), expires, instance };

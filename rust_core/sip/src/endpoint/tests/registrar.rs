@@ -350,6 +350,20 @@ fn a_phone_that_begins_to_say_which_it_is_leaves_no_place_behind() {
 }
 
 #[test]
+fn who_says_nothing_of_which_it_is_is_known_by_its_contact() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    for i in 0..2 {
+        let contact = format!("Contact: <sip:anna@10.0.0.{i}>;+sip.instance=\"\"\r\n");
+        phone.register(&mut desk, PHONE, &contact);
+    }
+    assert_eq!(told(&mut desk), [(Why::Registered, 1), (Why::Registered, 2)]);
+    let odd = "Contact: <sip:anna@10.0.0.2>;+sip.instance=\"<urn:x:1>\";reg-id=\"1;q=2\"\r\n";
+    let ok = phone.register(&mut desk, PHONE, odd);
+    let contacts: Vec<_> = ok.headers.values(&HeaderName::Contact).collect();
+    assert_eq!(contacts[2], "<sip:anna@10.0.0.2>;expires=3600;+sip.instance=\"<urn:x:1>\"");
+}
+
+#[test]
 fn one_contact_written_otherwise_is_one_place() {
     let (mut desk, mut phone) = (Desk::new(), Phone::new());
     for contact in ["sip:anna@phone.example;line=1", "sip:%61nna@PHONE.example;ob"] {
