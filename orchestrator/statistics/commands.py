@@ -47,6 +47,8 @@ class Commands:
     def apply(self, record: Record) -> None:
         """Take the next entry."""
         entry = record.entry
+        if not isinstance(entry, self.HEEDS):
+            return
         match entry:
             case CommandAccepted():
                 self._forget_before(record.at - KEPT)

@@ -75,6 +75,8 @@ class CallBoard:
     def apply(self, record: Record) -> None:
         """Take the next entry. Costs a few microseconds."""
         entry = record.entry
+        if not isinstance(entry, self.HEEDS):
+            return
         if isinstance(entry, CallArrived):
             self.calls[entry.call] = LiveCall(
                 entry.call,
@@ -88,11 +90,15 @@ class CallBoard:
             )
         elif isinstance(entry, CallEnded):
             self.calls.pop(entry.call, None)
-        elif isinstance(entry, _Moves) and (call := self.calls.get(entry.call)):
+        elif call := self.calls.get(entry.call):
             self.calls[entry.call] = _after(call, record.at, entry)
 
 
-def _after(call: LiveCall, at: datetime, entry: "_Moves") -> LiveCall:
+def _after(
+    call: LiveCall,
+    at: datetime,
+    entry: CallRouted | DeviceRang | LegFinished | CallAnswered | CallTransferred,
+) -> LiveCall:
     state, since, to = call.state, call.since, call.to
     person, number, answered_by = call.person, call.number, call.answered_by
     prompt, ringing = call.prompt, call.ringing
@@ -129,6 +135,3 @@ def _after(call: LiveCall, at: datetime, entry: "_Moves") -> LiveCall:
         prompt,
         ringing,
     )
-
-
-_Moves = CallRouted | DeviceRang | LegFinished | CallAnswered | CallTransferred
