@@ -99,7 +99,7 @@ def run_until_stopped(settings: Settings, documents: list[object]) -> None:
                 announce(exchange, urls)
                 # What was made until now stays: collecting must not look through it again at every call.
                 gc.freeze()
-                gc.set_threshold(GARBAGE, 10, 10)
+                gc.set_threshold(OBJECTS_BEFORE_COLLECTING, 10, 10)
                 await stopped()
 
     run_alone(run)
@@ -175,6 +175,6 @@ def _ports(text: str | None) -> tuple[int, int] | None:
 
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-GARBAGE = 50_000
+OBJECTS_BEFORE_COLLECTING = 50_000
 """New objects at which cycles are looked for. A call leaves none behind; what grows meanwhile is the calls that go on,
 and to look through them each 700 objects, as Python does, costs a fourteenth of a call."""
