@@ -18,11 +18,21 @@ def own_addresses(settings: Settings) -> Callable[[str, int, str], bool]:
             if of == str(port) and at.startswith(transport)
         ]
         return any(
-            host in (place, settings.advertised_address) or (place in ("0.0.0.0", "::") and _is_here(host))
+            _is(host, place)
+            or _is(host, settings.advertised_address or place)
+            or (place in ("0.0.0.0", "::") and _is_here(host))
             for place in places
         )
 
     return is_own
+
+
+def _is(host: str, place: str) -> bool:
+    """Whether a host is this address, however it is spelled."""
+    try:
+        return ipaddress.ip_address(host) == ipaddress.ip_address(place)
+    except ValueError:
+        return host == place or (host == "localhost" and place in ("127.0.0.1", "::1"))
 
 
 def _is_here(host: str) -> bool:

@@ -23,6 +23,9 @@ from orchestrator.settings import Settings
         ("udp:127.0.0.1:5060", "127.0.0.2", 5060, "udp", False),
         ("udp:[::]:5060", "::1", 5060, "udp", True),
         ("udp:[::1]:5060", "::1", 5060, "udp", True),
+        ("udp:[::1]:5060", "0:0:0:0:0:0:0:1", 5060, "udp", True),
+        ("udp:127.0.0.1:5060", "localhost", 5060, "udp", True),
+        ("udp:192.0.2.9:5060", "localhost", 5060, "udp", False),
     ],
 )
 def test_what_the_exchange_listens_on_and_is_known_by_is_its_own(
