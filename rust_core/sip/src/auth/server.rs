@@ -148,10 +148,12 @@ impl Challenger {
     fn seal(&self, facts: &str, source: Option<IpAddr>) -> String {
         // A 32-byte key is always of the right length for HMAC.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
-        mac.update(facts.as_bytes());
-        if let Some(source) = source {
-            mac.update(format!(" {source}").as_bytes());
-        }
+        // A seal of one kind must not pass for one of the other.
+        let sealed = match source {
+            None => format!("made {facts}"),
+            Some(source) => format!("given {facts} {source}"),
+        };
+        mac.update(sealed.as_bytes());
         to_hex(&mac.finalize().into_bytes()[..16])
     }
 
