@@ -24,5 +24,11 @@ def test_dates_stay_text() -> None:
     assert load("at: 2026-11-24") == {"at": "2026-11-24"}
 
 
+def test_times_and_what_else_has_colons_are_no_numbers_to_the_base_of_60() -> None:
+    text = "[12:30, 1:59.5, -1:30, !!int 1:59:59, !!float 1:59, 190:20:30.15]"
+    assert load(text) == ["12:30", "1:59.5", "-1:30", "1:59:59", "1:59", "190:20:30.15"]
+    assert load("[12, -1, 0x1F, 1.5, .inf]") == [12, -1, 31, 1.5, float("inf")]
+
+
 def test_what_is_merged_may_be_said_anew() -> None:
     assert load("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n") == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}}
