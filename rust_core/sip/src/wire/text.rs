@@ -104,8 +104,10 @@ pub fn display_text(raw: &[u8]) -> String {
 fn is_visible(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The letters and the few signs that names use; the rest becomes U+FFFD.
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_in_no_name() {
-        let hidden = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{200f}\u{61c}\u{feff}\u{2028}\u{ad}\u{e0041}";
+        let hidden = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200b}\u{200f}\u{61c}\u{feff}\u{2028}\u{ad}\u{e0041}\u{34f}\u{115f}\u{17b4}\u{180b}\u{2800}\u{3164}\u{ffa0}\u{e0100}";
         for c in hidden.chars() {
             let name = format!("Ann{c}a");
             assert_eq!(display_text(name.as_bytes()), "Anna");
