@@ -54,21 +54,23 @@ impl Endpoint {
     }
 
     /// Whose share of the reserve this leg may take, as it belongs to a call for help: it leads to an emergency number, or
-    /// to a device of ours that such a number shows on, because its owner has the exchange call there, or because help
-    /// calls back (RFC 7090 §1). `served` is who is led there.
+    /// to a device of ours that such a number shows on, because its owner has the exchange call there. What a trunk says of
+    /// its caller opens nothing: anybody can be called 112. `served` is who is led there.
     pub(super) fn helped(
         &self,
         target: &Target,
         caller: &CallerId,
         served: Option<LegId>,
     ) -> Option<Holder> {
+        let served = served.and_then(|leg| self.legs.get(&leg));
         let (company, number) = match target {
+            Target::Binding(_) if served.is_some_and(|leg| leg.trunk.is_some()) => return None,
             Target::Binding(binding) => {
                 (&self.registrar.place(*binding)?.1.company, &caller.number)
             }
             Target::Trunk { company, number, .. } => (company, number),
         };
-        let phone = served.and_then(|leg| self.legs.get(&leg)?.account.as_ref());
+        let phone = served.and_then(|leg| leg.account.as_ref());
         let device = phone.filter(|phone| phone.company == *company).map(|phone| &phone.device);
         let holder = Holder { company: company.clone(), device: device.cloned(), is_dialled: true };
         let may = self.registrar.is_emergency(Some(company), number) && self.reserve.takes(&holder);

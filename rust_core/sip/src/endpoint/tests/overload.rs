@@ -208,10 +208,35 @@ fn dial_out(desk: &mut Desk, i: u64, number: &str) -> bool {
 
 /// Whether `target` is rung for a caller with this number.
 fn dial(desk: &mut Desk, i: u64, target: Target, number: &str) -> bool {
+    dial_for(desk, i, target, number, None)
+}
+
+/// The same, where `served` is who is led there.
+fn dial_for(desk: &mut Desk, i: u64, target: Target, number: &str, served: Option<LegId>) -> bool {
     let caller = CallerId { number: number.into(), name: String::new() };
     let (leg, rtp) = (LegId(FIRST_DIALLED_LEG + i), peer("192.0.2.1:4002"));
-    desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });
+    desk.command(Command::Dial { leg, target, caller, offer_of: served, rtp });
     !desk.requests().is_empty()
+}
+
+/// The place where Anna's phone is registered.
+fn anna_registered(desk: &mut Desk) -> Target {
+    desk.command(Command::RestoreBindings(vec![RestoredBinding {
+        company: "demo".into(),
+        device: "anna-desk".into(),
+        contact: format!("sip:anna@{PHONE}"),
+        source: peer(PHONE),
+        transport: Transport::Udp,
+        expires_in: Duration::from_secs(60),
+        call_id: "r".into(),
+        cseq: 1,
+        user_agent: String::new(),
+        path: Vec::new(),
+        instance: None,
+    }]));
+    let told = desk.events().pop();
+    let Some(Event::RegistrationChanged { bindings, .. }) = told else { panic!("{told:?}") };
+    Target::Binding(bindings[0].id)
 }
 
 #[test]
@@ -356,26 +381,21 @@ fn a_call_for_help_is_carried_on_above_every_limit() {
 #[test]
 fn whoever_is_to_be_led_to_help_is_rung_above_the_limit() {
     let mut desk = desk_with_emergency_numbers("demo", 1);
-    desk.command(Command::RestoreBindings(vec![RestoredBinding {
-        company: "demo".into(),
-        device: "anna-desk".into(),
-        contact: format!("sip:anna@{PHONE}"),
-        source: peer(PHONE),
-        transport: Transport::Udp,
-        expires_in: Duration::from_secs(60),
-        call_id: "r".into(),
-        cseq: 1,
-        user_agent: String::new(),
-        path: Vec::new(),
-        instance: None,
-    }]));
-    let told = desk.events().pop();
-    let Some(Event::RegistrationChanged { bindings, .. }) = told else { panic!("{told:?}") };
-    let anna = Target::Binding(bindings[0].id);
+    let anna = anna_registered(&mut desk);
     assert!(dial(&mut desk, 0, anna.clone(), "101"));
     assert!(!dial(&mut desk, 1, anna.clone(), "101"), "there is no room for another leg");
     assert!(dial(&mut desk, 2, anna, "112"));
     assert!(!dial(&mut desk, 3, Target::Binding(99), "112"));
+}
+
+#[test]
+fn a_caller_from_outside_who_is_called_112_opens_no_reserve() {
+    let mut desk = desk_with_emergency_numbers("demo", 2);
+    let (outside, _) = desk.called();
+    let anna = anna_registered(&mut desk);
+    assert!(dial(&mut desk, 0, anna.clone(), "101"));
+    assert!(!dial_for(&mut desk, 1, anna.clone(), "112", Some(outside)));
+    assert!(dial_for(&mut desk, 2, anna, "112", None));
 }
 
 #[test]
