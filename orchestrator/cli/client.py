@@ -162,6 +162,10 @@ def _refusal(answer: httpx.Response) -> str:
     except (ValueError, AttributeError, KeyError, TypeError):
         return f"HTTP {answer.status_code} {answer.reason_phrase}"
     if answer.status_code == 401:
-        head = "the API key is not accepted; give another with --key or TANDEM_KEY"
+        at = f"{answer.url.scheme}://{answer.url.netloc.decode()}"
+        head = (
+            f"the API key is not accepted by the exchange at {at}; "
+            "give another with --key or TANDEM_KEY, or another exchange with --url"
+        )
     # The head of a single fault only repeats it.
     return wrong[0] if len(wrong) == 1 else "\n  ".join([head, *wrong])

@@ -113,7 +113,9 @@ def _sip_ports(port: int, running: bool) -> Iterator[Finding]:
                 probe.bind(("0.0.0.0", port))
             except OSError as error:
                 if running:
-                    yield Finding(what, "in use, as it is when the exchange listens there")
+                    yield Finding(
+                        what, "in use: well if by this exchange; where it listens elsewhere, give --sip-port"
+                    )
                 else:
                     remedy = f"end what uses it (ss -lpn 'sport = :{port}'), or serve with --sip-listen on another port"
                     yield Finding(what, error.strerror or str(error), remedy, Grade.ILL)

@@ -145,7 +145,7 @@ async def open_served(settings: Settings) -> AsyncIterator["tuple[Exchange, list
             try:
                 await serve_http(web, [settings.http_listen], counters, task_status=task_status)
             except OSError as error:
-                raise ResourceError(str(error)) from error
+                raise ResourceError(f"{error}; name another address with --http-listen") from error
 
         yield exchange, await nursery.start(serve_web)
         nursery.cancel_scope.cancel()

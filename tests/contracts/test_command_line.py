@@ -203,7 +203,7 @@ async def test_keys_are_made_shown_and_revoked(shell: Shell, fake: FakeExchange)
     assert (await shell.tandem("keys", "revoke", id)).code == 0
     refused = await shell.tandem("calls", TANDEM_KEY=secret)
     assert refused.code == 1
-    assert "the API key is not accepted" in refused.err
+    assert "the API key is not accepted by the exchange at http://127.0.0.1:" in refused.err
 
 
 async def test_the_operators_key_is_found_in_the_data_folder(shell: Shell) -> None:
@@ -312,9 +312,13 @@ async def test_a_carrier_whose_port_is_taken_is_told_in_one_line() -> None:
         (
             ["--http-listen", "127.0.0.1:{busy}"],
             1,
-            "cannot listen on 127.0.0.1:{busy}: Address already in use",
+            "cannot listen on 127.0.0.1:{busy}: Address already in use; name another address with --http-listen",
         ),
-        (["--sip-listen", "tcp:127.0.0.1:{busy}"], 1, "127.0.0.1:{busy}"),
+        (
+            ["--sip-listen", "tcp:127.0.0.1:{busy}"],
+            1,
+            "(os error 98); name another address with --sip-listen",
+        ),
         (["--database-url", "mysql://x"], 2, "mysql"),
         (["--database-url", "sqlite:////proc/none/x.db"], 1, "/proc/none"),
         (["--data-dir", "/proc/none"], 1, "/proc/none"),

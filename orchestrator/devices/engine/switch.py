@@ -218,7 +218,8 @@ def _start(settings: Settings, secret: bytes | None) -> core.Engine:
             secret=secret,
         )
     except OSError as error:
-        raise ResourceError(str(error)) from error
+        remedy = "; name another address with --sip-listen" if "cannot listen" in str(error) else ""
+        raise ResourceError(f"{error}{remedy}") from error
     except ValueError as error:
         raise ConfigError([Problem("", str(error))]) from error
 
