@@ -33,6 +33,8 @@ pub(crate) struct Leg {
     /// Whether they are where `flow` says: a datagram of a trunk may be forged until its ACK brings back our tag. Until
     /// then nothing goes to any other address that it names.
     pub(crate) is_proven: bool,
+    /// Whether its INVITE is for a `sips:` URI: each hop of the call is inside TLS then (RFC 5630 §3).
+    pub(crate) is_sips: bool,
     /// How many more hops its call may take (RFC 3261 §8.1.1.6): of an incoming one what it came with.
     pub(crate) max_forwards: u8,
     pub(crate) local_cseq: u32,
@@ -148,6 +150,7 @@ impl Leg {
             routes: Vec::new(),
             flow,
             is_proven: true,
+            is_sips: false,
             max_forwards: MAX_FORWARDS,
             local_cseq: 0,
             remote_cseq: None,

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::endpoint::{Flow, Listener, RestoredBinding, Transport, Trunk};
 use crate::leg::Leg;
-use crate::wire::{Address, HeaderName, Headers, Limits, Request, Uri, Via, encode_user};
+use crate::wire::{Address, HeaderName, Headers, Limits, Request, Scheme, Uri, Via, encode_user};
 
 /// Where a response goes: back to the source, and on UDP to the port that the sender asks for (RFC 3261 §18.2.2,
 /// RFC 3581 §4).
@@ -30,7 +30,10 @@ pub(crate) fn of_response(flow: Flow, request: &Request) -> Flow {
     if via.params.has("rport") || !is_seen_as_named {
         return flow;
     }
-    Flow { peer: SocketAddr::new(flow.peer.ip(), via.port.unwrap_or(DEFAULT_PORT)), ..flow }
+    Flow {
+        peer: SocketAddr::new(flow.peer.ip(), via.port.unwrap_or(flow.transport.default_port())),
+        ..flow
+    }
 }
 
 /// Where a 2xx goes again that went to `first`: a phone may have come back by another connection than it asked by.
@@ -51,12 +54,15 @@ pub(crate) fn to_address(
 
 /// Where a device of an earlier run can be reached. The connection of a stream is gone; a new one is made only to the
 /// address that the register came from, at the port that its contact, or the proxy before it (RFC 3327 §5.3), names.
-/// Whoever is behind NAT has to come back by itself, and no contact makes us connect to third parties.
+/// Whoever is behind NAT has to come back by itself, and no contact makes us connect to third parties. So has whoever
+/// speaks TLS: no phone has a certificate that would show who has its address now.
 pub(crate) fn to_restored(binding: &RestoredBinding) -> Option<SocketAddr> {
-    if !binding.transport.is_reliable() {
-        return Some(binding.source);
+    match binding.transport {
+        Transport::Udp => Some(binding.source),
+        Transport::Tcp => first_hop(binding.transport, &binding.path, &binding.contact)
+            .filter(|hop| hop.ip() == binding.source.ip()),
+        Transport::Tls => None,
     }
-    first_hop(&binding.path, &binding.contact).filter(|hop| hop.ip() == binding.source.ip())
 }
 
 /// Where the next request of a leg goes.
@@ -80,7 +86,8 @@ pub(crate) fn in_dialog(
     let Some(trunk) = trunk else { return flow };
     let has_lost = flow.connection.is_none() && trunk.address != Some(flow.peer);
     let is_ipv4 = |peer: SocketAddr| peer.ip().to_canonical().is_ipv4();
-    let hop = first_hop(routes, target).filter(|hop| is_ipv4(*hop) == is_ipv4(flow.peer));
+    let hop =
+        first_hop(flow.transport, routes, target).filter(|hop| is_ipv4(*hop) == is_ipv4(flow.peer));
     match hop {
         Some(peer) if !flow.transport.is_reliable() => Flow { peer, ..flow },
         Some(peer) if has_lost && peer.ip() == flow.peer.ip() => Flow { peer, ..flow },
@@ -123,12 +130,18 @@ pub(crate) fn advertised(listeners: &[Listener], flow: Flow) -> SocketAddr {
     listener.map_or(flow.peer, |listener| listener.advertised)
 }
 
-/// Our Contact for a peer on this flow.
-pub(crate) fn contact(listeners: &[Listener], user: &str, flow: Flow) -> String {
+/// Our Contact for a peer on this flow; `sips:` where the call is (RFC 3261 §12.1.1).
+pub(crate) fn contact(listeners: &[Listener], user: &str, flow: Flow, is_sips: bool) -> String {
     let user = encode_user(user);
     let at = if user.is_empty() { "" } else { "@" };
-    let transport = if flow.transport.is_reliable() { ";transport=tcp" } else { "" };
-    format!("<sip:{user}{at}{}{transport}>", advertised(listeners, flow))
+    let scheme = if is_sips { "sips" } else { "sip" };
+    let transport = flow.transport.uri_parameter();
+    format!("<{scheme}:{user}{at}{}{transport}>", advertised(listeners, flow))
+}
+
+/// Whether a URI asks for TLS on each hop (RFC 5630 §3).
+pub(crate) fn is_sips(uri: &str) -> bool {
+    Uri::parse(uri).is_some_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 /// Where a peer wants requests: the address of the first Contact (RFC 3261 §12.1).
@@ -154,12 +167,12 @@ fn bounded(values: impl Iterator<Item = Bytes>) -> Vec<String> {
 }
 
 /// The address of the first route, else of the target. `None` where that is no single host's: names are not looked up.
-fn first_hop(routes: &[String], target: &str) -> Option<SocketAddr> {
+fn first_hop(transport: Transport, routes: &[String], target: &str) -> Option<SocketAddr> {
     let route = routes.first().and_then(|route| Address::parse(route.as_bytes()));
     let uri = Uri::parse(route.as_ref().map_or(target, |route| route.uri))?;
     let is_one_host = |ip: &IpAddr| !(ip.is_unspecified() || ip.is_multicast());
     let ip = uri.host.parse().ok().filter(is_one_host)?;
-    Some(SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)))
+    Some(SocketAddr::new(ip, uri.port.unwrap_or(transport.default_port())))
 }
 
 /// RFC 3261 §19.1.1: the part after the question mark has no place in a Request-URI.
@@ -167,9 +180,6 @@ fn without_headers(uri: &str) -> &str {
     let headers = Uri::parse(uri).and_then(|uri| uri.headers);
     headers.map_or(uri, |headers| &uri[..uri.len() - headers.len() - 1])
 }
-
-/// RFC 3261 §19.1.2.
-const DEFAULT_PORT: u16 = 5060;
 
 /// More proxies than this are a loop or an attack.
 const MAX_ROUTES: usize = 16;
@@ -351,6 +361,7 @@ mod tests {
         assert_eq!(found(Transport::Udp, &[], other).as_deref(), Some(PHONE));
         assert_eq!(found(Transport::Tcp, &[], own).as_deref(), Some("203.0.113.5:5080"));
         assert_eq!(found(Transport::Tcp, &[], other), None);
+        assert_eq!(found(Transport::Tls, &[], own), None, "it has no certificate to show");
         let proxy = "<sip:203.0.113.5:5090;lr>";
         assert_eq!(found(Transport::Tcp, &[proxy], other).as_deref(), Some("203.0.113.5:5090"));
     }
@@ -358,11 +369,15 @@ mod tests {
     #[test]
     fn our_contact_is_what_its_listener_is_known_as() {
         let listeners = listeners();
-        let contact = |user, flow| contact(&listeners, user, flow);
+        let contact = |user, flow| contact(&listeners, user, flow, false);
         assert_eq!(contact("anna", udp(PHONE)), "<sip:anna@192.0.2.1:5060>");
         assert_eq!(contact("", tcp(None, PHONE)), "<sip:192.0.2.1:5070;transport=tcp>");
         let v6 = Flow { listener: 2, ..udp("[2001:db8::9]:5060") };
         assert_eq!(contact("a b", v6), "<sip:a%20b@[2001:db8::1]:5060>");
+        let tls = Flow { transport: Transport::Tls, ..tcp(None, PHONE) };
+        assert_eq!(contact("", tls), "<sip:192.0.2.1:5070;transport=tls>");
+        let secure = super::contact(&listeners, "", tls, true);
+        assert_eq!(secure, "<sips:192.0.2.1:5070;transport=tls>");
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Endpoint {
     }
 
     /// Ends the requests that wait for an answer on flows which can no longer bring one.
-    pub(super) fn fail_clients(&mut self, now: Instant, is_dead: impl Fn(Flow) -> bool) {
+    pub(super) fn fail_clients(&mut self, now: Instant, why: &str, is_dead: impl Fn(Flow) -> bool) {
         let waits = |t: &ClientTransaction| {
             matches!(t.state, ClientState::Calling | ClientState::Proceeding)
         };
@@ -175,7 +175,7 @@ impl Endpoint {
         failed.sort_unstable();
         for id in failed {
             if let Some(transaction) = self.clients.remove(&id) {
-                self.on_client_failure(now, transaction.owner, 503, "no connection");
+                self.on_client_failure(now, transaction.owner, 503, why);
             }
         }
     }

@@ -87,6 +87,7 @@ impl Endpoint {
             local_tag: self.new_tag(id),
             local: format!("{name}<sip:{}@{}>", encode_user(number), way.domain),
             remote: way.to,
+            is_sips: way::is_sips(&way.uri),
             remote_target: way.uri,
             routes: way.routes,
             contact_user: way.contact_user,
@@ -126,10 +127,16 @@ impl Endpoint {
             return Err((503, EndedBy::Us, "no room for another leg"));
         }
         let fails = |status, why| (status, EndedBy::Timeout, why);
+        // Whoever called a sips: URI is led on inside TLS only (RFC 5630 §3).
+        let is_sips = served.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.is_sips);
+        let in_clear = |flow: &Flow| is_sips && flow.transport != Transport::Tls;
         match target {
             Target::Binding(binding) => {
                 let (place, account) =
                     self.registrar.place(*binding).ok_or(fails(480, "no longer registered"))?;
+                if in_clear(&place.flow) {
+                    return Err(fails(480, NOT_SECURE));
+                }
                 Ok(Way {
                     flow: place.flow,
                     uri: place.contact.clone(),
@@ -154,19 +161,17 @@ impl Endpoint {
                     trunk.address.ok_or(fails(503, "the trunk's host has no address yet"))?;
                 let flow = way::to_address(&self.config.listeners, trunk.transport, peer)
                     .ok_or(fails(503, "nothing listens for this transport"))?;
+                if in_clear(&flow) {
+                    return Err(fails(480, NOT_SECURE));
+                }
                 let has_place = self.trunks.enter(&trunk, false);
                 if !(has_place || helped.is_some() && self.trunks.enter(&trunk, true)) {
                     return Err((503, EndedBy::Us, "the trunk is full"));
                 }
-                let tcp = if trunk.transport == Transport::Tcp { ";transport=tcp" } else { "" };
-                let port =
-                    if trunk.port == 5060 { String::new() } else { format!(":{}", trunk.port) };
-                let uri =
-                    format!("sip:{}@{}{port}{tcp}", encode_user(number), bracketed(&trunk.host));
                 Ok(Way {
                     flow,
                     to: format!("<sip:{}@{}>", encode_user(number), bracketed(&trunk.domain)),
-                    uri,
+                    uri: uri_at(&trunk, number, is_sips),
                     domain: bracketed(&trunk.domain),
                     routes: Vec::new(),
                     contact_user: trunk.contact_user.clone(),
@@ -194,7 +199,18 @@ impl Endpoint {
     }
 }
 
+/// A number at a trunk (RFC 3261 §19.1.1).
+fn uri_at(trunk: &Trunk, number: &str, is_sips: bool) -> String {
+    let scheme = if is_sips { "sips" } else { "sip" };
+    let is_usual = trunk.port == trunk.transport.default_port();
+    let port = if is_usual { String::new() } else { format!(":{}", trunk.port) };
+    let (user, host) = (encode_user(number), bracketed(&trunk.host));
+    format!("{scheme}:{user}@{host}{port}{}", trunk.transport.uri_parameter())
+}
+
 /// A host as it stands in a URI.
 pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
+
+const NOT_SECURE: &str = "not reachable over TLS, as sips: demands";

@@ -11,6 +11,8 @@ pub enum Transport {
     Udp,
     /// A stream.
     Tcp,
+    /// A stream inside TLS.
+    Tls,
 }
 
 impl Transport {
@@ -19,17 +21,33 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
     }
 
     /// As in URIs and configuration; `None` for others.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Udp, Self::Tcp].into_iter().find(|t| t.as_str().eq_ignore_ascii_case(name))
+        let all = [Self::Udp, Self::Tcp, Self::Tls];
+        all.into_iter().find(|t| t.as_str().eq_ignore_ascii_case(name))
     }
 
     /// Whether the network repeats what is lost (RFC 3261 §17.1.1.1).
     pub fn is_reliable(self) -> bool {
-        self == Self::Tcp
+        self != Self::Udp
+    }
+
+    /// What a URI of ours says of it.
+    pub(crate) fn uri_parameter(self) -> &'static str {
+        match self {
+            Self::Udp => "",
+            Self::Tcp => ";transport=tcp",
+            Self::Tls => ";transport=tls",
+        }
+    }
+
+    /// Where a URI without a port leads (RFC 3261 §19.1.2).
+    pub(crate) fn default_port(self) -> u16 {
+        if self == Self::Tls { 5061 } else { 5060 }
     }
 }
 

@@ -174,6 +174,7 @@ pub(super) fn caller(
         remote_tag: Some(dialog::tag_of(request.headers.line(&HeaderName::From))),
         remote_target,
         routes: way::routes_of(&request.headers),
+        is_sips: way::is_sips(&request.uri),
         max_forwards: hops_of(&request),
         remote_cseq: request.cseq().map(|cseq| cseq.number),
         offered: bounded(offered(&offer).to_vec()),

@@ -194,7 +194,7 @@ impl Endpoint {
 
     /// Our Contact on a leg.
     pub(super) fn contact(&self, leg: &Leg) -> String {
-        way::contact(&self.config.listeners, &leg.contact_user, leg.flow)
+        way::contact(&self.config.listeners, &leg.contact_user, leg.flow, leg.is_sips)
     }
 
     /// Ends everything: legs, and registrations at trunks.

@@ -166,7 +166,7 @@ impl Endpoint {
         let accounts = self.registrar.connection_closed(connection);
         // Strangers' connections cost no search.
         if self.proven.remove(&connection) {
-            self.fail_clients(now, |flow| flow.connection == Some(connection));
+            self.fail_clients(now, NO_CONNECTION, |flow| flow.connection == Some(connection));
             for id in self.legs_at(Some(connection)) {
                 let Some(flow) = self.legs.get(&id).map(|leg| leg.flow) else { continue };
                 self.move_leg(id, Flow { connection: None, ..flow });
@@ -183,9 +183,16 @@ impl Endpoint {
             || self.legs_by_connection.contains_key(&Some(connection))
     }
 
-    /// No connection to this address could be made.
-    pub fn handle_unreachable(&mut self, now: Instant, transport: Transport, peer: SocketAddr) {
-        self.fail_clients(now, |flow| flow.transport == transport && flow.peer == peer);
+    /// No connection to this address could be made. `why` is for people; empty where there is nothing to say.
+    pub fn handle_unreachable(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        peer: SocketAddr,
+        why: &str,
+    ) {
+        let why = if why.is_empty() { NO_CONNECTION } else { why };
+        self.fail_clients(now, why, |flow| flow.transport == transport && flow.peer == peer);
     }
 
     /// Does what a command says.
@@ -280,6 +287,9 @@ impl Endpoint {
         format!("{:016x}", self.rng.next_u64())
     }
 }
+
+/// Why a request that cannot be sent failed, where nobody knows more.
+const NO_CONNECTION: &str = "no connection";
 
 #[cfg(test)]
 pub(crate) mod tests;

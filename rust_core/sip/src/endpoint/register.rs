@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::requests::{Refusal, retry_after};
-use super::{Account, Endpoint, Event, Flow, RestoredBinding, Why};
+use super::{Account, Endpoint, Event, Flow, RestoredBinding, Transport, Why};
 use crate::accounts::Accounts;
 use crate::leg::Leg;
 use crate::registrar::{Asked, Change, Place, Wish};
@@ -20,7 +20,7 @@ impl Endpoint {
         }
         let asked = asked(flow, request);
         let mut left = Vec::new();
-        let outcome = self.wishes(request, &account).map(|wishes| match wishes {
+        let outcome = self.wishes(request, &account, flow.transport).map(|wishes| match wishes {
             Wishes::Nowhere => self.registrar.clear(&account, &asked),
             Wishes::Places(wishes) => {
                 left = self.registrar.connections_left(&account, flow, &wishes);
@@ -69,7 +69,12 @@ impl Endpoint {
     }
 
     /// What a register asks for, or how it is refused.
-    fn wishes(&self, request: &Request, account: &Account) -> Result<Wishes, Refusal> {
+    fn wishes(
+        &self,
+        request: &Request,
+        account: &Account,
+        transport: Transport,
+    ) -> Result<Wishes, Refusal> {
         if !names_account(request, account) {
             return Err((403, vec![]));
         }
@@ -90,6 +95,9 @@ impl Endpoint {
         for value in values {
             let contact = Address::parse(&value).filter(is_reachable);
             let contact = contact.ok_or_else(|| (400, warning("Contact")))?;
+            if way::is_sips(contact.uri) && transport != Transport::Tls {
+                return Err((400, warning("a sips: Contact registers over TLS")));
+            }
             let asked = contact.params.value("expires").and_then(seconds).or(whole);
             let expires = asked.map_or(self.config.max_expires, Duration::from_secs);
             if !expires.is_zero() && expires < self.config.min_expires {

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Instant;
 
 use super::config::RETRY_AFTER_S;
-use super::{Endpoint, Flow};
+use super::{Endpoint, Flow, Transport};
 use crate::way;
 use crate::wire::{Address, HeaderName, Malformed, Method, Request, Scheme, Uri};
 
@@ -32,7 +32,7 @@ impl Endpoint {
         }
         let uri = Uri::parse(&request.uri);
         let called = uri.as_ref().and_then(Uri::user).unwrap_or_default();
-        if let Some((status, extra)) = self.refusal_at_sight(now, &request, uri, &called) {
+        if let Some((status, extra)) = self.refusal_at_sight(now, flow, &request, uri, &called) {
             return self.refuse(reply, &request, status, "", &extra);
         }
         match request.method {
@@ -55,6 +55,7 @@ impl Endpoint {
     fn refusal_at_sight(
         &mut self,
         now: Instant,
+        flow: Flow,
         request: &Request,
         uri: Option<Uri<'_>>,
         called: &str,
@@ -62,8 +63,12 @@ impl Endpoint {
         if self.closing || self.sheds_at_sight(now, &request.method, called) {
             return Some((503, vec![retry_after()]));
         }
-        let has_scheme =
-            uri.is_some_and(|uri| uri.scheme != Scheme::Tel || request.method == Method::Invite);
+        let has_scheme = uri.is_some_and(|uri| match uri.scheme {
+            Scheme::Sip => true,
+            // Who asks for TLS on each hop (RFC 5630 §3) has not taken the first inside it.
+            Scheme::Sips => flow.transport == Transport::Tls,
+            Scheme::Tel => request.method == Method::Invite,
+        });
         if !has_scheme {
             return Some((416, vec![]));
         }

@@ -62,13 +62,7 @@ impl Endpoint {
     }
 
     /// A request of ours got no answer and will get none.
-    pub(super) fn on_client_failure(
-        &mut self,
-        now: Instant,
-        owner: Owner,
-        status: u16,
-        why: &'static str,
-    ) {
+    pub(super) fn on_client_failure(&mut self, now: Instant, owner: Owner, status: u16, why: &str) {
         match owner {
             Owner::Dial(id) => {
                 self.end_leg(now, id, status, EndedBy::Timeout, why);

@@ -135,7 +135,7 @@ impl Endpoint {
         registration: &mut Registration,
     ) -> Option<(Flow, Request)> {
         let flow = self.flow_to_trunk(trunk)?;
-        let contact = way::contact(&self.config.listeners, &trunk.contact_user, flow);
+        let contact = way::contact(&self.config.listeners, &trunk.contact_user, flow, false);
         registration.cseq += 1;
         let domain = bracketed(&trunk.domain);
         let user =
@@ -173,7 +173,8 @@ impl Endpoint {
         response: &Response,
     ) {
         let Some(trunk) = self.trunks.named(&key.0, &key.1).cloned() else { return };
-        let contact_at = |flow| way::contact(&self.config.listeners, &trunk.contact_user, flow);
+        let listeners = &self.config.listeners;
+        let contact_at = |flow| way::contact(listeners, &trunk.contact_user, flow, false);
         let contact = self.flow_to_trunk(&trunk).map(contact_at).unwrap_or_default();
         let Some(registration) = self.trunks.registration(&key) else { return };
         if registration.awaited != question {

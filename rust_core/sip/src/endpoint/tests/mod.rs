@@ -9,6 +9,7 @@ mod network;
 mod overload;
 mod registrar;
 mod relayed;
+mod secure;
 mod session_timers;
 mod trunks;
 

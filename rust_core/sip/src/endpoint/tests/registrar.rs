@@ -555,7 +555,7 @@ fn restored_places_are_reachable_and_give_way_to_live_ones() {
         (peer("203.0.113.5:5099"), None),
         "to be connected anew"
     );
-    desk.endpoint.handle_unreachable(desk.now, Transport::Tcp, flow.peer);
+    desk.endpoint.handle_unreachable(desk.now, Transport::Tcp, flow.peer, "");
     assert_eq!(desk.one_end(), (503, EndedBy::Timeout));
     desk.command(Command::RestoreBindings(vec![restored(here, Transport::Udp)]));
     assert_eq!(told(&mut desk), [(Why::Registered, 1)], "not twice");
