@@ -1,0 +1,256 @@
+//! Connections over loopback, in time that is told to them.
+
+use super::*;
+use crate::clock;
+use mio::{Events, Poll};
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream as StdStream};
+use std::time::Duration;
+
+struct House {
+    poll: Poll,
+    connections: Connections,
+    listener: TcpListener,
+}
+
+impl House {
+    fn new() -> Self {
+        Self {
+            poll: Poll::new().unwrap(),
+            connections: Connections::new(1_000),
+            listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+        }
+    }
+
+    fn guest(&mut self) -> StdStream {
+        self.guest_from("127.0.0.1")
+    }
+
+    /// Somebody who seems to come from there.
+    fn guest_from(&mut self, source: &str) -> StdStream {
+        let guest = StdStream::connect(self.listener.local_addr().unwrap()).unwrap();
+        let (stream, peer) = self.listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(stream);
+        let peer = SocketAddr::new(source.parse().unwrap(), peer.port());
+        if let Some(id) = self.connections.spare_to_accept(peer, |_| true) {
+            self.connections.close(self.poll.registry(), id);
+        }
+        self.connections.accept(clock::now(), self.poll.registry(), stream, peer, 0);
+        guest
+    }
+
+    /// Makes room for a message to `peer`.
+    fn make_room(&mut self, peer: SocketAddr, is_needed: impl Fn(u64) -> bool) {
+        let is_needed = |id| is_needed(id - FIRST_TOKEN as u64);
+        if let Some(id) = self.connections.spare_to_send(None, peer, is_needed) {
+            self.connections.close(self.poll.registry(), id);
+        }
+    }
+
+    /// How many go of those whose time has come, where nobody needs any but these.
+    fn overdue(&mut self, now: Instant, needed: &[u64]) -> Vec<u64> {
+        let number = |id| id - FIRST_TOKEN as u64;
+        let over = self.connections.overdue(now, |id| needed.contains(&number(id)));
+        over.into_iter()
+            .inspect(|&id| _ = self.connections.close(self.poll.registry(), id))
+            .map(number)
+            .collect()
+    }
+
+    /// Numbers of those that are open, the oldest first.
+    fn open(&self) -> Vec<u64> {
+        let mut open: Vec<u64> =
+            self.connections.open.keys().map(|id| id - FIRST_TOKEN as u64).collect();
+        open.sort_unstable();
+        open
+    }
+
+    fn prove(&mut self, number: u64) {
+        self.connections.prove(FIRST_TOKEN as u64 + number);
+    }
+
+    /// Lets the poll name those that have something to say.
+    fn listen(&mut self) {
+        let mut events = Events::with_capacity(64);
+        self.poll.poll(&mut events, Some(Duration::from_millis(100))).unwrap();
+        for event in &events {
+            assert!(self.connections.handle_ready(clock::now(), event.token()));
+        }
+    }
+}
+
+const MESSAGE: &[u8] = b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn who_talks_without_end_is_heard_in_turn_with_the_others() {
+    let mut house = House::new();
+    let mut loud = house.guest();
+    let mut quiet = house.guest();
+    loud.write_all(&MESSAGE.repeat(2_000)).unwrap();
+    quiet.write_all(MESSAGE).unwrap();
+    house.listen();
+    let turns: Vec<Chunk> =
+        std::iter::from_fn(|| house.connections.read_next(clock::now())).take(3).collect();
+    let quiet_turn = turns.iter().position(|turn| turn.messages.len() == 1);
+    assert!(quiet_turn.is_some_and(|turn| turn < 2), "one chunk each, then the next");
+    assert!(turns.iter().all(|turn| turn.messages.len() <= 16_384 / MESSAGE.len()));
+    assert!(house.connections.has_readable());
+}
+
+#[test]
+fn who_takes_nothing_is_let_go_before_it_owes_too_much() {
+    let mut house = House::new();
+    let deaf = house.guest();
+    let peer = deaf.local_addr().unwrap();
+    let (mut sent, mut refused) = (0, None);
+    while refused.is_none() {
+        let bytes = Bytes::from(vec![b'x'; 10_000]);
+        sent += bytes.len();
+        let registry = house.poll.registry();
+        refused = house.connections.send(clock::now(), registry, None, peer, 0, bytes).err();
+        assert!(sent < 100 << 20);
+    }
+    assert!(house.connections.unsent_bytes() < 600_000);
+    let Some(Some(id)) = refused else { panic!("it names the connection") };
+    let route = house.connections.close(house.poll.registry(), id);
+    assert_eq!((route, house.connections.unsent_bytes()), (Some(peer), 0));
+    assert_eq!((house.connections.len(), house.connections.dropped), (0, 1));
+}
+
+#[test]
+fn what_is_for_a_closed_connection_takes_another_of_the_same_peer_or_none() {
+    let mut house = House::new();
+    let guest = house.guest();
+    let (peer, now, bytes) = (guest.local_addr().unwrap(), clock::now(), Bytes::from(MESSAGE));
+    let registry = house.poll.registry();
+    let send = |connections: &mut Connections, peer| {
+        connections.send(now, registry, Some(FIRST_TOKEN as u64 - 1), peer, 0, bytes.clone())
+    };
+    assert_eq!(send(&mut house.connections, peer), Ok(()));
+    let elsewhere = house.listener.local_addr().unwrap();
+    assert_eq!(send(&mut house.connections, elsewhere), Err(None), "nobody is rung up for it");
+    assert_eq!(house.connections.len(), 1);
+}
+
+#[test]
+fn half_a_message_has_its_time_and_a_stranger_a_little_more() {
+    let mut house = House::new();
+    let mut slow = house.guest();
+    let _silent = house.guest();
+    let _known = house.guest();
+    slow.write_all(&MESSAGE[..9]).unwrap();
+    house.listen();
+    house.prove(2);
+    let now = clock::now();
+    while house.connections.read_next(now).is_some() {}
+    let after = |s| now + Duration::from_secs(s);
+    assert!(house.overdue(after(9), &[]).is_empty());
+    assert_eq!(house.overdue(after(11), &[]), [0]);
+    assert_eq!(house.overdue(after(31), &[]), [1]);
+    assert!(house.overdue(after(299), &[]).is_empty());
+    assert!(house.overdue(after(301), &[2]).is_empty(), "somebody needs it");
+    assert!(house.overdue(after(599), &[]).is_empty(), "that is not asked all the time");
+    assert_eq!(house.overdue(after(602), &[]), [2]);
+    assert!(house.connections.by_deadline.is_empty() && house.connections.known.is_empty());
+}
+
+#[test]
+fn a_message_shows_that_somebody_is_needed_and_a_ping_does_not() {
+    let mut house = House::new();
+    let (mut pings, mut speaks) = (house.guest(), house.guest());
+    let now = clock::now();
+    house.prove(0);
+    house.prove(1);
+    let later = now + Duration::from_secs(200);
+    pings.write_all(b"\r\n\r\n").unwrap();
+    speaks.write_all(MESSAGE).unwrap();
+    house.listen();
+    while house.connections.read_next(later).is_some() {}
+    assert_eq!(house.overdue(now + Duration::from_secs(310), &[]), [0]);
+    assert_eq!(house.overdue(now + Duration::from_secs(510), &[]), [1]);
+}
+
+#[test]
+fn who_takes_nothing_goes_after_ten_seconds() {
+    let mut house = House::new();
+    let deaf = house.guest();
+    house.prove(0);
+    let (peer, now) = (deaf.local_addr().unwrap(), clock::now());
+    while house.connections.unsent_bytes() == 0 {
+        let bytes = Bytes::from(vec![b'x'; 100_000]);
+        house.connections.send(now, house.poll.registry(), None, peer, 0, bytes).unwrap();
+    }
+    assert!(house.overdue(now + Duration::from_secs(9), &[0]).is_empty());
+    assert_eq!(house.overdue(now + Duration::from_secs(11), &[0]), [0]);
+}
+
+#[test]
+fn where_all_are_known_one_goes_that_nobody_needs() {
+    let mut house = House::new();
+    house.connections = Connections::new(16);
+    let guests: Vec<StdStream> =
+        (0..8).map(|i| house.guest_from(&format!("192.0.2.{}", 1 + i / 2))).collect();
+    (0..8).for_each(|number| house.prove(number));
+    let open = SocketAddr::new([192, 0, 2, 1].into(), guests[0].local_addr().unwrap().port());
+    let new = SocketAddr::from(([192, 0, 2, 99], 5060));
+    for (connection, peer) in [(Some(FIRST_TOKEN as u64), new), (None, open)] {
+        let spare = house.connections.spare_to_send(connection, peer, |_| false);
+        assert_eq!(spare, None, "there is a connection already");
+    }
+    house.make_room(new, |number| number < 6);
+    assert_eq!(house.open(), [0, 1, 2, 3, 4, 5, 7]);
+    let _new = house.guest_from("192.0.2.9");
+    house.prove(8);
+    house.make_room(new, |number| number != 0);
+    assert_eq!(house.open(), [1, 2, 3, 4, 5, 7, 8], "all are asked in turn");
+}
+
+#[test]
+fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_needed() {
+    let mut house = House::new();
+    house.connections = Connections::new(16);
+    let sources = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"];
+    let mut guests: Vec<StdStream> = sources[..4]
+        .iter()
+        .flat_map(|source| [house.guest_from(source), house.guest_from(source)])
+        .collect();
+    house.prove(0);
+    guests.push(house.guest_from(sources[4]));
+    assert_eq!(house.open(), [0, 2, 3, 4, 5, 6, 7, 8]);
+    guests.push(house.guest_from(sources[4]));
+    assert_eq!(house.open(), [0, 3, 4, 5, 6, 7, 8, 9]);
+    guests.push(house.guest_from(sources[4]));
+    assert_eq!(
+        (house.open(), house.connections.refused),
+        (vec![0, 3, 4, 5, 6, 7, 8, 9], 1),
+        "a quarter for each source, and nobody goes for one that has it"
+    );
+    guests.push(house.guest_from("192.0.2.6"));
+    (0..12).for_each(|number| house.prove(number));
+    guests.push(house.guest_from("192.0.2.7"));
+    assert_eq!((house.open(), house.connections.refused), (vec![0, 4, 5, 6, 7, 8, 9, 10], 2));
+    for id in house.open() {
+        house.connections.close(house.poll.registry(), FIRST_TOKEN as u64 + id);
+    }
+    assert!(house.connections.by_source.is_empty() && house.connections.strangers.is_empty());
+}
+
+#[test]
+fn a_source_has_few_strangers_and_a_network_is_one_source() {
+    let mut house = House::new();
+    house.connections = Connections::new(4_096);
+    let guests: Vec<StdStream> =
+        (0..300).map(|i| house.guest_from(&format!("2001:db8::{i:x}"))).collect();
+    assert_eq!((house.open().len(), house.connections.refused), (256, 44));
+    house.prove(0);
+    let _one = house.guest_from("2001:db8::ffff");
+    let _other = house.guest_from("2001:db8:0:1::1");
+    assert_eq!(house.open().len(), 258);
+    for number in 10..20 {
+        house.connections.close(house.poll.registry(), FIRST_TOKEN as u64 + number);
+    }
+    let _others: Vec<StdStream> = (0..10).map(|_| house.guest_from("2001:db8::1")).collect();
+    assert_eq!((house.open().len(), house.connections.refused), (258, 44));
+    drop(guests);
+}
