@@ -7,12 +7,14 @@ Times named `at_ns` are nanoseconds of CLOCK_MONOTONIC, the clock behind `time.m
 """
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Final, final
 
 __all__ = [
     "FIRST_DIALLED_LEG",
     "Account",
     "Binding",
+    "CertificateRead",
     "Engine",
     "IncomingCall",
     "KeyPressed",
@@ -79,13 +81,13 @@ class Trunk:
         contact_user: str | None = None,
         max_calls: int | None = None,
     ) -> Trunk:
-        """`transport` is "udp" or "tcp". `sources` are further addresses ("192.0.2.7" or "192.0.2.0/24") whose calls
-        count as this trunk's; `host` always does. `domain` is the host part of our From and of the register's
-        To (default: `host`). A challenge is answered only if it comes from `host` and names `realm`.
-        `contact_user` (default: `username`, else `id`) is the user part of our Contact. Where several trunks share an
-        address, the one is meant whose Contact is called, then those known by it, then those registered there; a call
-        that could still be two companies' is taken for a stranger's (`sip_unclear_trunks`). A trunk that registers is
-        known only while it is registered."""
+        """`transport` is "udp", "tcp" or "tls": its certificate must be for `host` then. `sources` are further
+        addresses ("192.0.2.7" or "192.0.2.0/24") whose calls count as this trunk's; `host` always does. `domain` is
+        the host part of our From and of the register's To (default: `host`). A challenge is answered only if it comes
+        from `host` and names `realm`. `contact_user` (default: `username`, else `id`) is the user part of our Contact.
+        Where several trunks share an address, the one is meant whose Contact is called, then those known by it, then
+        those registered there; a call that could still be two companies' is taken for a stranger's
+        (`sip_unclear_trunks`). A trunk that registers is known only while it is registered."""
 
 @final
 class RestoredBinding:
@@ -341,6 +343,19 @@ class WrongPasswords:
         """Whose it tried last: "user@realm", which need not exist."""
 
 @final
+class CertificateRead:
+    """A certificate for TLS is in force: at the start, and whenever its files have changed."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def ends_at_s(self) -> int:
+        """When the one in force ends, in seconds since 1970."""
+    @property
+    def fault(self) -> str | None:
+        """Why what the files hold now is of no use; the old one stays in force then."""
+
+@final
 class TrunkStateChanged:
     """A registering trunk got or lost its registration, is refused for another reason, or begins anew."""
 
@@ -368,6 +383,7 @@ _Event = (
     | PlaybackEnded
     | RecordingEnded
     | RegistrationChanged
+    | CertificateRead
     | TrunkStateChanged
     | WrongPasswords
 )
@@ -384,6 +400,9 @@ class Engine:
         media_address: str,
         media_ports: tuple[int, int] = ...,
         advertised_address: str | None = None,
+        tls_certificate: str | PathLike[str] | None = None,
+        tls_key: str | PathLike[str] | None = None,
+        tls_authorities: str | PathLike[str] | None = None,
         media_threads: int = 1,
         max_legs: int | None = None,
         max_requests_of_source: int = 10_000,
@@ -399,14 +418,16 @@ class Engine:
     ) -> Engine:
         """Open all sockets and start the threads.
 
-        `sip_listen` are "udp:127.0.0.1:5060" and "tcp:[::1]:5060". `default_realm` challenges requests whose
-        To names no known domain. `media_address` is bound for RTP, from random even ports of `media_ports`
-        (inclusive; 16384..32767). `registration_expires_s` are the shortest and longest granted (60, 3600).
-        `advertised_address` stands in Contact, Via and SDP instead of the bound address; without it one bound to
-        all addresses is told as the one of the default route. New calls are refused with 503 and Retry-After
-        while the oldest undecided call is older than `max_undecided_age_s`, while the event queue is three
-        quarters full, or while `max_legs` has no room for two more. Each leg has a pair of `media_ports` from its
-        beginning, and 32 pairs are kept for calls to emergency numbers; None: as many legs as the rest.
+        `sip_listen` are "udp:127.0.0.1:5060", "tcp:[::1]:5060" and "tls:127.0.0.1:5061". The last needs
+        `tls_certificate` (with those between it and its authority) and `tls_key`: PEM files, read again when they
+        change. `tls_authorities` are those whom trunks may be certified by, beside those that the system trusts.
+        `default_realm` challenges requests whose To names no known domain. `media_address` is bound for RTP, from
+        random even ports of `media_ports` (inclusive; 16384..32767). `registration_expires_s` are the shortest and
+        longest granted (60, 3600). `advertised_address` stands in Contact, Via and SDP instead of the bound address;
+        without it one bound to all addresses is told as the one of the default route. New calls are refused with 503
+        and Retry-After while the oldest undecided call is older than `max_undecided_age_s`, while the event queue is
+        three quarters full, or while `max_legs` has no room for two more. Each leg has a pair of `media_ports` from
+        its beginning, and 32 pairs are kept for calls to emergency numbers; None: as many legs as the rest.
         `max_requests_of_source` requests of one address (of an IPv6 /64) that is no trunk's are remembered at once,
         over UDP for 32 s each; one more is answered 503, unless it ends a call or is a register.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
@@ -414,7 +435,8 @@ class Engine:
         it, so that they cannot be told from known ones, and so do nonces. Without it another one is made for each run.
         `seed` makes identifiers and nonces repeatable; never set it in production.
 
-        Raises `OSError` naming the address if a socket cannot be opened, `ValueError` naming a bad argument.
+        Raises `OSError` naming the address if a socket cannot be opened, or the file of a certificate that is of no
+        use; `ValueError` naming a bad argument.
         """
     def event_fd(self) -> int:
         """A descriptor that is readable while events wait. Owned by the engine."""

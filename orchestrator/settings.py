@@ -11,13 +11,19 @@ from orchestrator.model.errors import ConfigError, Problem
 
 @frozen
 class Settings:
-    """All settings of one node. Addresses are as the engine takes them: "udp:0.0.0.0:5060", "tcp:[::]:5060"."""
+    """All settings of one node. Addresses are as the engine takes them: "udp:0.0.0.0:5060", "tcp:[::]:5060",
+    "tls:0.0.0.0:5061"."""
 
     data_dir: Path = field(default=Path("data"), converter=Path)
     """Database, keys, own prompts."""
     database_url: str | None = None
     """"sqlite:///path"; None: tandem.db in `data_dir`."""
     sip_listen: tuple[str, ...] = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
+    tls_certificate: Path | None = None
+    """PEM, with those between it and its authority; "tls:" needs it and `tls_key`. Read again when they change."""
+    tls_key: Path | None = None
+    tls_authorities: Path | None = None
+    """PEM: whom trunks over TLS may be certified by, beside those that the system trusts."""
     http_listen: str = "127.0.0.1:8080"
     media_address: str = "0.0.0.0"
     media_ports: tuple[int, int] = (16384, 32767)
@@ -60,9 +66,24 @@ class Settings:
             problems.append(
                 Problem("--media-ports", f"must be FIRST-LAST within 1-65535, not {first}-{last}")
             )
+        problems += _tls_problems(values)
         if problems:
             raise ConfigError(problems)
         return cls(**values)
+
+
+def _tls_problems(values: Mapping[str, Any]) -> list[Problem]:
+    given = [name for name in ("tls_certificate", "tls_key", "tls_authorities") if name in values]
+    if any(address.startswith("tls:") for address in values.get("sip_listen", ())):
+        missing = [name for name in ("tls_certificate", "tls_key") if name not in given]
+        return [Problem(_flag(name), "is needed to listen for TLS") for name in missing]
+    return [
+        Problem(_flag(name), "nothing listens for TLS: add --sip-listen tls:0.0.0.0:5061") for name in given
+    ]
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -76,6 +97,9 @@ def _range(text: str) -> tuple[int, int]:
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "sip_listen": _words,
+    "tls_certificate": Path,
+    "tls_key": Path,
+    "tls_authorities": Path,
     "media_ports": _range,
     "media_threads": int,
     "max_legs": int,

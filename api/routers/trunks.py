@@ -18,8 +18,8 @@ router = APIRouter(tags=["directory"])
 class _Trunk(In):
     id: Id | None = None
     host: Text
-    port: int = Field(default=5060, ge=1, le=65_535)
-    transport: Literal["udp", "tcp"] = "udp"
+    port: int = Field(default=5060, ge=1, le=65_535, description="Left out over TLS: 5061")
+    transport: Literal["udp", "tcp", "tls"] = "udp"
     caller_number: E164
     sources: list[Text] = Field(
         default=[], max_length=100, description="Further addresses or networks of the carrier"

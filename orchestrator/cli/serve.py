@@ -31,8 +31,16 @@ def serve(
     sip_listen: Annotated[
         list[str] | None,
         typer.Option(
-            help="udp:ADDRESS:PORT or tcp:ADDRESS:PORT; may be repeated. Default: both, 0.0.0.0:5060."
+            help="udp:ADDRESS:PORT, tcp: or tls:; may be repeated. Default: UDP and TCP on 0.0.0.0:5060."
         ),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(help="Certificate of tls:, with its chain, PEM; read again when it changes."),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    tls_authorities: Annotated[
+        Path | None, typer.Option(help="Whom trunks may be certified by, beside the system's, PEM.")
     ] = None,
     http_listen: Annotated[
         str | None, typer.Option(help="ADDRESS:PORT of the API and the live page; default: 127.0.0.1:8080.")
@@ -70,6 +78,9 @@ def serve(
         data_dir=data_dir,
         database_url=database_url,
         sip_listen=tuple(sip_listen) if sip_listen else None,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        tls_authorities=tls_authorities,
         http_listen=http_listen,
         media_address=media_address,
         media_ports=_ports(media_ports),

@@ -120,6 +120,7 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         elif network.prefixlen < _PREFIX_MIN[network.version]:
             least = _PREFIX_MIN[network.version]
             fields.wrong(f"sources[{place}]", f"{source} is half the world: /{least} is the widest network")
+    transport = fields.choice("transport", {"udp": "udp", "tcp": "tcp", "tls": "tls"}, "udp")
     host = fields.text("host")
     if host and (wrong := _wrong_with(host)):
         fields.wrong("host", wrong)
@@ -127,8 +128,8 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         id=id,
         host=host,
         caller_number=E164(fields.text("caller_number", like=PUBLIC)),
-        port=fields.whole("port", 5060, 1, 65535),
-        transport=fields.choice("transport", {"udp": "udp", "tcp": "tcp"}, "udp"),
+        port=fields.whole("port", 5061 if transport == "tls" else 5060, 1, 65535),
+        transport=transport,
         sources=sources,
         register=register,
         username=username,

@@ -30,6 +30,23 @@ def test_every_bad_variable_is_named() -> None:
         Settings.from_environment({"TANDEM_MAX_LEGS": "many", "TANDEM_MEDIA_PORTS": "x"})
 
 
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"sip_listen": ("tls:0.0.0.0:5061",)}, ["--tls-certificate", "--tls-key"]),
+        ({"sip_listen": ("tls:0.0.0.0:5061",), "tls_certificate": Path("c.pem")}, ["--tls-key"]),
+        ({"tls_certificate": Path("c.pem"), "tls_key": Path("k.pem")}, ["--tls-certificate", "--tls-key"]),
+        ({"tls_authorities": Path("a.pem")}, ["--tls-authorities"]),
+    ],
+)
+def test_a_listener_for_tls_and_a_certificate_belong_together(
+    given: dict[str, object], wrong: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as told:
+        Settings.from_environment({}, **given)
+    assert [problem.path for problem in told.value.problems] == wrong
+
+
 def test_a_flag_that_may_stand_in_the_environment_has_its_setting_and_tells_its_default() -> None:
     told = {
         name: parameter.annotation.__metadata__[0].help

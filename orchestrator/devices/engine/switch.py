@@ -15,6 +15,7 @@ from orchestrator.devices.engine import words
 from orchestrator.devices.engine.call import EngineCall
 from orchestrator.devices.engine.leg import EngineLeg
 from orchestrator.model.calls import Arrival
+from orchestrator.model.certificate import Certificate
 from orchestrator.model.errors import ConfigError, Problem, ResourceError
 from orchestrator.model.identifiers import BindingId, CallId, CompanyId, DeviceId, LegId, PromptName
 from orchestrator.model.registrations import Registration, TrunkState
@@ -56,6 +57,8 @@ class EngineSwitch:
     """Every leg that lives."""
     prompts: dict[str, float] = field(factory=dict)
     """Names that the engine knows, with their lengths in seconds."""
+    certificate: Certificate | None = None
+    """Of TLS, if the exchange listens for that."""
     faults: int = 0
     """Events that a fault of ours has lost."""
     _waiting: dict[LegId, EngineLeg] = field(factory=dict)
@@ -148,6 +151,8 @@ class EngineSwitch:
                     _log.warning("wrong_passwords", source=source, count=count, last_account=account)
                 case core.TrunkStateChanged():
                     self._trunk_changed(event)
+                case core.CertificateRead():
+                    self._certified(words.certificate_of(event))
                 case core.KeyPressed() | core.RecordingEnded():
                     pass
         except Exception as fault:
@@ -169,6 +174,16 @@ class EngineSwitch:
                 event.why,
             )
         )
+
+    def _certified(self, certificate: Certificate) -> None:
+        self.certificate = certificate
+        ends_at = f"{certificate.ends_at:%Y-%m-%d}"
+        if trouble := certificate.trouble(self.clock.now()):
+            _log.error("certificate_in_trouble", why=trouble, ends_at=ends_at)
+        elif certificate.is_ending(self.clock.now()):
+            _log.warning("certificate_ends_soon", ends_at=ends_at)
+        else:
+            _log.info("certificate_in_force", ends_at=ends_at)
 
     def _trunk_changed(self, event: core.TrunkStateChanged) -> None:
         self.listeners.trunk_changed(words.trunk_state_of(event))
@@ -209,6 +224,9 @@ def _start(settings: Settings, secret: bytes | None) -> core.Engine:
             media_address=settings.media_address,
             media_ports=settings.media_ports,
             advertised_address=settings.advertised_address,
+            tls_certificate=settings.tls_certificate,
+            tls_key=settings.tls_key,
+            tls_authorities=settings.tls_authorities,
             media_threads=settings.media_threads,
             max_legs=settings.max_legs,
             max_requests_of_source=settings.max_requests_of_source,

@@ -1,7 +1,7 @@
 """From the engine's words to ours: arrivals, outcomes, ends, registrations, accounts and trunks."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from orchestrator import _rust_core as core
 from orchestrator.model.calls import (
@@ -15,6 +15,7 @@ from orchestrator.model.calls import (
     MediaQuality,
     Refusal,
 )
+from orchestrator.model.certificate import Certificate
 from orchestrator.model.directory import SipDevice
 from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, LegId, TrunkId
 from orchestrator.model.registrations import Registration, Standing, TrunkState
@@ -29,10 +30,16 @@ Event = (
     | core.PlaybackEnded
     | core.RecordingEnded
     | core.RegistrationChanged
+    | core.CertificateRead
     | core.TrunkStateChanged
     | core.WrongPasswords
 )
 """Whatever the engine tells."""
+
+
+def certificate_of(event: core.CertificateRead) -> Certificate:
+    """The certificate in force."""
+    return Certificate(datetime.fromtimestamp(event.ends_at_s, UTC), event.fault or "")
 
 
 def arrival_of(event: core.IncomingCall) -> Arrival:

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tandem_engine::endpoint::{Accounts, CallerId, EMERGENCY_LEGS, LegId, Target, Transport};
 use tandem_engine::media::pairs_in;
-use tandem_engine::{Command, Options, Source};
+use tandem_engine::{Command, Options, Source, TlsFiles};
 
 use crate::events::to_python;
 use crate::tables::{
@@ -23,8 +24,8 @@ pub(crate) struct Engine(tandem_engine::Engine);
 impl Engine {
     #[new]
     #[pyo3(signature = (*, sip_listen, default_realm, media_address, media_ports = (16384, 32767),
-        advertised_address = None, media_threads = 1, max_legs = None, max_requests_of_source = 10_000,
-        max_undecided_age_s = 0.5,
+        advertised_address = None, tls_certificate = None, tls_key = None, tls_authorities = None,
+        media_threads = 1, max_legs = None, max_requests_of_source = 10_000, max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, media_timeout_s = 60.0,
         registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", only_playable = false,
         secret = None, seed = None))]
@@ -36,6 +37,9 @@ impl Engine {
         media_address: &str,
         media_ports: (u16, u16),
         advertised_address: Option<&str>,
+        tls_certificate: Option<PathBuf>,
+        tls_key: Option<PathBuf>,
+        tls_authorities: Option<PathBuf>,
         media_threads: usize,
         max_legs: Option<usize>,
         max_requests_of_source: usize,
@@ -61,9 +65,22 @@ impl Engine {
         if registration_expires_s.0 > registration_expires_s.1 || registration_expires_s.1 == 0 {
             return Err(bad("registration_expires_s", registration_expires_s));
         }
+        let sip_listen =
+            sip_listen.iter().map(|text| listen(text)).collect::<PyResult<Vec<_>>>()?;
+        let files = tls_certificate.zip(tls_key);
+        if files.is_none() && sip_listen.iter().any(|(t, _)| *t == Transport::Tls) {
+            let text = "sip_listen: tls needs tls_certificate and tls_key";
+            return Err(PyValueError::new_err(text));
+        }
+        let tls = files.map(|(certificate, key)| TlsFiles {
+            certificate,
+            key,
+            authorities: tls_authorities,
+        });
         let whole = |s: u64| std::time::Duration::from_secs(s);
         let options = Options {
-            sip_listen: sip_listen.iter().map(|text| listen(text)).collect::<PyResult<_>>()?,
+            sip_listen,
+            tls,
             default_realm,
             media_address: address("media_address", media_address)?,
             media_ports,

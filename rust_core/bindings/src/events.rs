@@ -79,6 +79,7 @@ event!(RegistrationChanged {
     why: &'static str,
 });
 event!(WrongPasswords { at_ns: u64, source: String, count: u64, account: String });
+event!(CertificateRead { at_ns: u64, ends_at_s: u64, fault: Option<String> });
 event!(TrunkStateChanged {
     at_ns: u64,
     company: String,
@@ -117,6 +118,9 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
         What::WrongPasswords { source, count, account } => {
             Py::new(py, WrongPasswords { at_ns, source, count, account })?.into_any()
         }
+        What::CertificateRead { ends_at_s, fault } => {
+            Py::new(py, CertificateRead { at_ns, ends_at_s, fault })?.into_any()
+        }
         What::TrunkStateChanged { company, trunk, registered, status, reason } => {
             Py::new(py, TrunkStateChanged { at_ns, company, trunk, registered, status, reason })?
                 .into_any()
@@ -147,6 +151,7 @@ fn binding(binding: endpoint::Binding) -> Binding {
         transport: match binding.transport {
             endpoint::Transport::Udp => "udp",
             endpoint::Transport::Tcp => "tcp",
+            endpoint::Transport::Tls => "tls",
         },
         user_agent: binding.user_agent,
         expires_in_s: binding.expires_in.as_secs_f64(),

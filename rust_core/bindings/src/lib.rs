@@ -22,8 +22,9 @@ mod _rust_core {
     use super::engine::Engine;
     #[pymodule_export]
     use super::events::{
-        Binding, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegRinging, MediaReport,
-        PlaybackEnded, RecordingEnded, RegistrationChanged, TrunkStateChanged, WrongPasswords,
+        Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegRinging,
+        MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged, TrunkStateChanged,
+        WrongPasswords,
     };
     #[pymodule_export]
     use super::ha1;

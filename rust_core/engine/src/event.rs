@@ -50,6 +50,10 @@ pub enum What {
         count: u64,
         account: String,
     },
+    CertificateRead {
+        ends_at_s: u64,
+        fault: Option<String>,
+    },
     TrunkStateChanged {
         company: String,
         trunk: String,

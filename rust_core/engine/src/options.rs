@@ -1,6 +1,7 @@
 //! How an engine is set up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tandem_sip::endpoint::Transport;
@@ -10,6 +11,8 @@ use tandem_sip::endpoint::Transport;
 pub struct Options {
     /// What to listen on.
     pub sip_listen: Vec<(Transport, SocketAddr)>,
+    /// Our certificate; listening for TLS needs it.
+    pub tls: Option<TlsFiles>,
     /// Challenges requests whose To names no known domain.
     pub default_realm: String,
     /// Bound for RTP.
@@ -43,6 +46,17 @@ pub struct Options {
     pub secret: Option<[u8; 32]>,
     /// Makes identifiers repeatable; for tests.
     pub seed: Option<u64>,
+}
+
+/// PEM files for TLS. They are read again when they change.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// Our certificate, and those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Authorities whom trunks may be certified by, beside those that the system trusts.
+    pub authorities: Option<PathBuf>,
 }
 
 impl Options {

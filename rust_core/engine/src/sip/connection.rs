@@ -1,21 +1,24 @@
-//! One TCP connection.
+//! One connection: bytes in and out, the layer of TLS if it has one, and the framing of SIP.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mio::Registry;
 use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use tandem_sip::endpoint::Flow;
 use tandem_sip::wire::{Framed, Framer, Limits};
+
+use super::tls::Session;
 
 /// A stream with what it still owes and what it has said so far.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    pub(super) peer: SocketAddr,
-    pub(super) listener: usize,
+    session: Option<Session>,
+    /// What comes by it comes this way.
+    pub(super) flow: Flow,
     /// It was chosen because it leads to the peer, not because a message had come by it.
     pub(super) is_route: bool,
     framer: Framer,
@@ -26,6 +29,9 @@ pub(super) struct Connection {
     is_connected: bool,
     standing: Standing,
     has_turn: bool,
+    /// Why it is over, for people, if it is the layer of TLS that says so.
+    pub(super) fault: String,
+    opened: Instant,
     /// Since when it has waited to be written to.
     stuck_since: Option<Instant>,
     /// Since when a message has been incomplete.
@@ -76,15 +82,15 @@ impl Connection {
     pub(super) fn new(
         now: Instant,
         stream: TcpStream,
-        peer: SocketAddr,
-        listener: usize,
+        session: Option<Session>,
+        flow: Flow,
         standing: Standing,
     ) -> Self {
         let is_connected = standing != Standing::Ours;
         let mut connection = Self {
             stream,
-            peer,
-            listener,
+            session,
+            flow,
             is_route: false,
             framer: Framer::default(),
             unsent: VecDeque::new(),
@@ -93,6 +99,8 @@ impl Connection {
             is_connected,
             standing,
             has_turn: false,
+            fault: String::new(),
+            opened: now,
             stuck_since: (!is_connected).then_some(now),
             incomplete_since: None,
             last_heard: now,
@@ -100,12 +108,22 @@ impl Connection {
             reviewed_at: now,
             due: now,
         };
+        connection.seal();
         connection.due = connection.deadline();
         connection
     }
 
+    /// Whether it has yet to agree on keys.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_handshaking)
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
     pub(super) fn unsent_bytes(&self) -> usize {
-        self.unsent_bytes
+        self.unsent_bytes + self.session.as_ref().map_or(0, Session::held_bytes)
     }
 
     /// Whether the peer does not take what is sent.
@@ -144,7 +162,8 @@ impl Connection {
         };
         let of_write = self.stuck_since.map(|since| since + WRITE_LIMIT);
         let of_message = self.incomplete_since.map(|since| since + MESSAGE_LIMIT);
-        [of_write, of_message].into_iter().flatten().fold(of_standing, Instant::min)
+        let of_handshake = self.is_handshaking().then(|| self.opened + HANDSHAKE_LIMIT);
+        [of_write, of_message, of_handshake].into_iter().flatten().fold(of_standing, Instant::min)
     }
 
     /// Looks whether it may stay.
@@ -152,8 +171,13 @@ impl Connection {
         let is_late = |since: Option<Instant>, limit: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) > limit)
         };
-        let is_slow =
-            is_late(self.stuck_since, WRITE_LIMIT) || is_late(self.incomplete_since, MESSAGE_LIMIT);
+        let handshaking_since = self.is_handshaking().then_some(self.opened);
+        let is_slow = is_late(self.stuck_since, WRITE_LIMIT)
+            || is_late(self.incomplete_since, MESSAGE_LIMIT)
+            || is_late(handshaking_since, HANDSHAKE_LIMIT);
+        if is_slow && self.is_handshaking() {
+            self.fault = "no TLS handshake within its time".to_owned();
+        }
         if !is_slow && self.deadline() >= now {
             return Review::Fine;
         }
@@ -164,6 +188,22 @@ impl Connection {
         Review::Quiet
     }
 
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let _ = self.stream.set_nodelay(true);
+        registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Says good-bye where that is a custom and can be said at once.
+    pub(super) fn part(&mut self, now: Instant) {
+        let session = self.session.as_mut().filter(|session| !session.is_handshaking());
+        if let (Some(session), true) = (session, self.unsent.is_empty()) {
+            session.close();
+            self.seal();
+            // It is over, whatever becomes of this.
+            let _ = self.write(now);
+        }
+    }
+
     pub(super) fn deregister(&mut self, registry: &Registry) {
         // It fails only if it was not registered.
         let _ = registry.deregister(&mut self.stream);
@@ -171,9 +211,28 @@ impl Connection {
 
     /// Queues a message and sends what the peer takes. False when it owes too much or is gone.
     pub(super) fn send(&mut self, now: Instant, bytes: Bytes) -> bool {
+        match &mut self.session {
+            None => self.queue(bytes),
+            Some(session) => {
+                if !session.send(&bytes) {
+                    return false;
+                }
+                self.seal();
+            }
+        }
+        self.unsent_bytes() <= MAX_UNSENT_BYTES && self.write(now).is_ok()
+    }
+
+    fn queue(&mut self, bytes: Bytes) {
         self.unsent_bytes += bytes.len();
         self.unsent.push_back(bytes);
-        self.unsent_bytes <= MAX_UNSENT_BYTES && self.write(now).is_ok()
+    }
+
+    /// Queues what the layer of TLS wants to send.
+    fn seal(&mut self) {
+        if let Some(bytes) = self.session.as_mut().and_then(Session::poll_transmit) {
+            self.queue(bytes);
+        }
     }
 
     /// Sends what the peer takes.
@@ -215,11 +274,20 @@ impl Connection {
     pub(super) fn read(&mut self, now: Instant, messages: &mut Vec<Bytes>) -> Progress {
         let mut buffer = [0; CHUNK_BYTES];
         match self.stream.read(&mut buffer) {
-            Ok(0) => Progress::Over,
+            Ok(0) => {
+                if self.is_handshaking() {
+                    self.fault = "closed in the TLS handshake".to_owned();
+                }
+                Progress::Over
+            }
             Ok(count) => {
                 self.last_heard = now;
-                self.framer.push(&buffer[..count]);
-                if self.take_frames(now, messages) { Progress::More } else { Progress::Over }
+                let goes_on = self.take_bytes(&buffer[..count]) && self.take_frames(now, messages);
+                // Whoever is sent away hears why, if it listens.
+                match self.write(now) {
+                    Ok(()) if goes_on => Progress::More,
+                    _ => Progress::Over,
+                }
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => Progress::Empty,
@@ -228,6 +296,21 @@ impl Connection {
                 _ => Progress::Over,
             },
         }
+    }
+
+    /// Hands bytes to the framer, unsealed. False when the peer broke TLS or says good-bye.
+    fn take_bytes(&mut self, bytes: &[u8]) -> bool {
+        let Some(session) = &mut self.session else {
+            self.framer.push(bytes);
+            return true;
+        };
+        let taken = session.handle_bytes(bytes, |plain| self.framer.push(plain));
+        self.seal();
+        if let Err(why) = taken {
+            self.fault = why;
+            return false;
+        }
+        true
     }
 
     /// False when what came is no SIP.
@@ -259,8 +342,10 @@ impl Connection {
 /// RFC 5626 §4.4.1.
 const PONG: &[u8] = b"\r\n";
 const CHUNK_BYTES: usize = 16_384;
-const MAX_UNSENT_BYTES: usize = 512 * 1024;
+pub(super) const MAX_UNSENT_BYTES: usize = 512 * 1024;
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// A phone far away on a slow line takes a second or two.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// A message that trickles in for longer is an attack.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 /// How long who comes may take to show who that is: a register and its challenge take a second.

@@ -1,25 +1,29 @@
-//! TCP connections: bounded in number, in what they may owe and in how long they may take.
+//! Connections, plain and inside TLS: bounded in number, in what they may owe and in how long they may take.
 //!
 //! Nobody waits for anybody: a connection that can be read takes its place in a queue and has one chunk read when its
-//! turn comes, and what a peer does not take waits in its own bounded queue.
+//! turn comes, and what a peer does not take waits in its own bounded queue. Handshakes have a queue of their own, come
+//! after everybody else, and get no more than half of the time.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 
 use tandem_sip::defence::source_of;
+use tandem_sip::endpoint::{Flow, Transport};
 
 use super::connection::{Connection, Progress, Review, Standing};
+use super::tls::{Session, Tls};
+use crate::clock;
 
 /// All connections. A token is `FIRST_TOKEN` and above, and names one connection for ever.
 #[derive(Debug)]
 pub(super) struct Connections {
     open: HashMap<u64, Connection>,
-    by_peer: HashMap<SocketAddr, u64>,
+    by_peer: HashMap<(Transport, SocketAddr), u64>,
     by_source: HashMap<IpAddr, Guests>,
     /// Those that have not shown who they are, the oldest first.
     strangers: BTreeSet<u64>,
@@ -32,6 +36,14 @@ pub(super) struct Connections {
     max: usize,
     /// Those that may have something to read, each once.
     readable: VecDeque<u64>,
+    /// Those of them that have yet to agree on keys.
+    shaking: VecDeque<u64>,
+    /// Time that they have taken since they last rested, and until when they rest.
+    shook: Duration,
+    rest_until: Instant,
+    /// Strangers that have yet to agree on keys, the oldest first.
+    keyless: BTreeSet<u64>,
+    pub(super) tls: Option<Tls>,
     unsent_bytes: usize,
     next: u64,
     pub(super) refused: u64,
@@ -49,16 +61,33 @@ struct Guests {
 /// What one chunk of a connection has brought.
 pub(super) struct Chunk {
     pub(super) connection: u64,
-    pub(super) listener: usize,
-    pub(super) peer: SocketAddr,
+    pub(super) flow: Flow,
     pub(super) messages: Vec<Bytes>,
     /// It is over: close it when the messages are handled.
     pub(super) is_last: bool,
 }
 
+/// A connection was opened, or taken, because it led to this peer, and has been closed.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Lost {
+    pub(super) transport: Transport,
+    pub(super) peer: SocketAddr,
+    /// For people; empty where there is nothing to say.
+    pub(super) why: String,
+}
+
+/// What could not be sent.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Unsent {
+    /// This connection is to be closed.
+    Over(u64),
+    /// There is none, for this reason (for people; may be empty).
+    NoWay(String),
+}
+
 impl Connections {
     /// The other half of the descriptors is for sound, files and everything else.
-    pub(super) fn new(descriptors_max: u64) -> Self {
+    pub(super) fn new(descriptors_max: u64, tls: Option<Tls>) -> Self {
         let share = usize::try_from(descriptors_max / 2).unwrap_or(MAX_CONNECTIONS);
         Self {
             open: HashMap::new(),
@@ -70,6 +99,11 @@ impl Connections {
             by_deadline: BTreeSet::new(),
             max: share.min(MAX_CONNECTIONS),
             readable: VecDeque::new(),
+            shaking: VecDeque::new(),
+            shook: Duration::ZERO,
+            rest_until: clock::now(),
+            keyless: BTreeSet::new(),
+            tls,
             unsent_bytes: 0,
             next: FIRST_TOKEN as u64,
             refused: 0,
@@ -90,24 +124,39 @@ impl Connections {
         !self.readable.is_empty()
     }
 
-    /// Which one has to go before `peer` can be taken in, if there are too many and one can be spared.
+    /// When the next handshake may go on, if one waits.
+    pub(super) fn handshake_at(&self) -> Option<Instant> {
+        (!self.shaking.is_empty()).then_some(self.rest_until)
+    }
+
+    /// Strangers that have yet to agree on keys.
+    pub(super) fn handshaking(&self) -> usize {
+        self.keyless.len()
+    }
+
+    /// Which one has to go before who comes by `flow` can be taken in, if there are too many and one can be spared.
     pub(super) fn spare_to_accept(
         &mut self,
-        peer: SocketAddr,
+        flow: Flow,
         is_needed: impl Fn(u64) -> bool,
     ) -> Option<u64> {
-        if self.is_full() && self.has_share(peer) { self.spare(is_needed) } else { None }
+        if !self.has_share(flow.peer) {
+            return None;
+        }
+        if flow.transport == Transport::Tls && self.keyless.len() >= MAX_HANDSHAKES {
+            return self.keyless.first().copied();
+        }
+        if self.is_full() { self.spare(is_needed) } else { None }
     }
 
     /// Which one has to go before something can be sent, if that takes a new connection, there are too many and one can
     /// be spared.
     pub(super) fn spare_to_send(
         &mut self,
-        connection: Option<u64>,
-        peer: SocketAddr,
+        flow: Flow,
         is_needed: impl Fn(u64) -> bool,
     ) -> Option<u64> {
-        let is_new = connection.is_none() && !self.by_peer.contains_key(&peer);
+        let is_new = flow.connection.is_none() && self.leading_to(flow).is_none();
         if self.is_full() && is_new { self.spare(is_needed) } else { None }
     }
 
@@ -143,14 +192,21 @@ impl Connections {
         now: Instant,
         registry: &Registry,
         stream: TcpStream,
-        peer: SocketAddr,
-        listener: usize,
+        flow: Flow,
     ) {
-        if !self.has_share(peer) || self.is_full() {
+        if !self.has_share(flow.peer) || self.is_full() {
             self.refused += 1;
             return;
         }
-        self.add(now, registry, stream, peer, listener, Standing::Stranger(now));
+        let session = match flow.transport {
+            Transport::Tls => match self.tls.as_ref().and_then(Tls::accept) {
+                None => return self.refused += 1,
+                session => session,
+            },
+            _ => None,
+        };
+        let connection = Connection::new(now, stream, session, flow, Standing::Stranger(now));
+        self.add(registry, connection);
     }
 
     /// Whoever is at the other end has shown who that is.
@@ -159,37 +215,38 @@ impl Connections {
         if connection.prove() {
             self.strangers.remove(&id);
             self.known.insert(id);
-            if let Some(guests) = self.by_source.get_mut(&source_of(connection.peer.ip())) {
+            if let Some(guests) = self.by_source.get_mut(&source_of(connection.flow.peer.ip())) {
                 guests.strangers -= 1;
             }
         }
     }
 
-    /// Queues a message for a connection, or, where it is closed, for any to that peer; without one for a new one. The
-    /// error names the connection to close, if there is one.
+    /// Queues a message for a connection, or, where it is closed, for any to that peer; without one for a new one.
     pub(super) fn send(
         &mut self,
         now: Instant,
         registry: &Registry,
-        connection: Option<u64>,
-        peer: SocketAddr,
-        listener: usize,
+        flow: Flow,
         bytes: Bytes,
-    ) -> Result<(), Option<u64>> {
-        let open = connection.filter(|id| self.open.contains_key(id));
+    ) -> Result<(), Unsent> {
+        let no_way = || Unsent::NoWay(String::new());
+        let open = flow.connection.filter(|id| self.open.contains_key(id));
         let is_route = open.is_none();
-        let id = match open.or_else(|| self.by_peer.get(&peer).copied()) {
+        let id = match open.or_else(|| self.leading_to(flow)) {
             Some(id) => id,
             // Who had a connection and has none has to come back: its end of the old one is no place to listen.
-            None if connection.is_some() => return Err(None),
-            None if self.is_full() => return Err(None),
+            None if flow.connection.is_some() => return Err(no_way()),
+            None if self.open.len() >= self.max => return Err(no_way()),
             None => {
-                let stream = TcpStream::connect(peer).map_err(|_| None)?;
-                self.add(now, registry, stream, peer, listener, Standing::Ours).ok_or(None)?
+                let session = self.session_with(flow).map_err(Unsent::NoWay)?;
+                let stream = TcpStream::connect(flow.peer)
+                    .map_err(|error| Unsent::NoWay(error.to_string()))?;
+                let connection = Connection::new(now, stream, session, flow, Standing::Ours);
+                self.add(registry, connection).ok_or_else(no_way)?
             }
         };
         let owed = self.unsent_bytes;
-        let connection = self.open.get_mut(&id).ok_or(None)?;
+        let connection = self.open.get_mut(&id).ok_or_else(no_way)?;
         connection.is_route |= is_route;
         let before = connection.unsent_bytes();
         let is_sent = connection.send(now, bytes);
@@ -201,7 +258,24 @@ impl Connections {
             return Ok(());
         }
         self.dropped += 1;
-        Err(Some(id))
+        Err(Unsent::Over(id))
+    }
+
+    /// An open connection to the peer. One inside TLS leads to a trunk only if the other end has shown that it is that.
+    fn leading_to(&self, flow: Flow) -> Option<u64> {
+        let id = *self.by_peer.get(&(flow.transport, flow.peer))?;
+        let session = self.open.get(&id)?.session();
+        let names = self.tls.as_ref().map(|tls| tls.names_at(flow.peer.ip()));
+        session.zip(names).is_none_or(|(session, names)| session.vouches_for(&names)).then_some(id)
+    }
+
+    /// The layer of TLS for a connection that we open.
+    fn session_with(&self, flow: Flow) -> Result<Option<Session>, String> {
+        match (flow.transport, &self.tls) {
+            (Transport::Tls, None) => Err("no certificate for TLS".to_owned()),
+            (Transport::Tls, Some(tls)) => tls.connect(flow.peer.ip()).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The poll names this connection: writes what it takes, and queues it for reading. False if it is over.
@@ -213,34 +287,62 @@ impl Connections {
         self.unsent_bytes = self.unsent_bytes - before + connection.unsent_bytes();
         hurry(&mut self.by_deadline, id, connection);
         if is_alive && connection.claim_turn() {
-            self.readable.push_back(id);
+            let queue =
+                if connection.is_handshaking() { &mut self.shaking } else { &mut self.readable };
+            queue.push_back(id);
         }
         is_alive
     }
 
     /// Reads one chunk of the connection whose turn it is.
     pub(super) fn read_next(&mut self, now: Instant) -> Option<Chunk> {
-        while let Some(id) = self.readable.pop_front() {
-            let Some(connection) = self.open.get_mut(&id) else { continue };
-            let before = connection.unsent_bytes();
-            let mut messages = Vec::new();
-            let progress = connection.read(now, &mut messages);
-            self.unsent_bytes = self.unsent_bytes - before + connection.unsent_bytes();
-            hurry(&mut self.by_deadline, id, connection);
-            match progress {
-                Progress::More => self.readable.push_back(id),
-                Progress::Empty => connection.yield_turn(),
-                Progress::Over => {}
+        loop {
+            let id = self.readable.pop_front()?;
+            if let Some(chunk) = self.read(now, id) {
+                return Some(chunk);
             }
-            return Some(Chunk {
-                connection: id,
-                listener: connection.listener,
-                peer: connection.peer,
-                messages,
-                is_last: progress == Progress::Over,
-            });
         }
-        None
+    }
+
+    /// The same of one that has yet to agree on keys. After `SHAKING` of such work, it rests for as long.
+    pub(super) fn read_handshake(&mut self, now: Instant) -> Option<Chunk> {
+        if now < self.rest_until {
+            return None;
+        }
+        let id = self.shaking.pop_front()?;
+        let before = clock::now();
+        let chunk = self.read(now, id);
+        let after = clock::now();
+        self.shook += after.saturating_duration_since(before);
+        if self.shook >= SHAKING {
+            self.rest_until = after + std::mem::take(&mut self.shook).min(MAX_REST);
+        }
+        chunk
+    }
+
+    fn read(&mut self, now: Instant, id: u64) -> Option<Chunk> {
+        let connection = self.open.get_mut(&id)?;
+        let before = connection.unsent_bytes();
+        let was_handshaking = connection.is_handshaking();
+        let mut messages = Vec::new();
+        let progress = connection.read(now, &mut messages);
+        self.unsent_bytes = self.unsent_bytes - before + connection.unsent_bytes();
+        hurry(&mut self.by_deadline, id, connection);
+        let is_handshaking = connection.is_handshaking();
+        if was_handshaking && !is_handshaking {
+            self.keyless.remove(&id);
+            if let Some(tls) = &mut self.tls {
+                tls.handshakes += 1;
+            }
+        }
+        match progress {
+            Progress::More if is_handshaking => self.shaking.push_back(id),
+            Progress::More => self.readable.push_back(id),
+            Progress::Empty => connection.yield_turn(),
+            Progress::Over => {}
+        }
+        let flow = Flow { connection: Some(id), ..connection.flow };
+        Some(Chunk { connection: id, flow, messages, is_last: progress == Progress::Over })
     }
 
     /// Those whose time has come and that may not stay, each once; of a quiet one `is_needed` decides.
@@ -261,14 +363,19 @@ impl Connections {
         over
     }
 
-    /// Closes a connection. Gives its peer if something was sent that way because it led to that peer.
-    pub(super) fn close(&mut self, registry: &Registry, id: u64) -> Option<SocketAddr> {
+    /// Closes a connection. Says so if something was sent that way because it led to its peer.
+    pub(super) fn close(&mut self, now: Instant, registry: &Registry, id: u64) -> Option<Lost> {
         let mut connection = self.open.remove(&id)?;
-        let peer = connection.peer;
+        let Flow { transport, peer, .. } = connection.flow;
         self.unsent_bytes -= connection.unsent_bytes();
+        connection.part(now);
         connection.deregister(registry);
-        if self.by_peer.get(&peer) == Some(&id) {
-            self.by_peer.remove(&peer);
+        if self.by_peer.get(&(transport, peer)) == Some(&id) {
+            self.by_peer.remove(&(transport, peer));
+        }
+        self.keyless.remove(&id);
+        if let (Some(tls), true) = (&mut self.tls, connection.is_handshaking()) {
+            tls.failed += 1;
         }
         let is_stranger = self.strangers.remove(&id);
         self.known.remove(&id);
@@ -281,30 +388,26 @@ impl Connections {
                 self.by_source.remove(&source);
             }
         }
-        connection.is_route.then_some(peer)
+        let why = connection.fault;
+        connection.is_route.then_some(Lost { transport, peer, why })
     }
 
-    fn add(
-        &mut self,
-        now: Instant,
-        registry: &Registry,
-        mut stream: TcpStream,
-        peer: SocketAddr,
-        listener: usize,
-        standing: Standing,
-    ) -> Option<u64> {
+    fn add(&mut self, registry: &Registry, mut connection: Connection) -> Option<u64> {
         let id = self.next;
         self.next += 1;
         let token = Token(usize::try_from(id).ok()?);
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).ok()?;
-        let _ = stream.set_nodelay(true);
-        self.by_peer.insert(peer, id);
-        let connection = Connection::new(now, stream, peer, listener, standing);
+        connection.register(registry, token).ok()?;
+        let Flow { transport, peer, .. } = connection.flow;
+        self.by_peer.insert((transport, peer), id);
+        self.unsent_bytes += connection.unsent_bytes();
         let guests = self.by_source.entry(source_of(peer.ip())).or_default();
         guests.all += 1;
         if connection.is_stranger() {
             guests.strangers += 1;
             self.strangers.insert(id);
+            if connection.is_handshaking() {
+                self.keyless.insert(id);
+            }
         }
         self.by_deadline.insert((connection.due, id));
         self.open.insert(id, connection);
@@ -329,6 +432,13 @@ const MAX_CONNECTIONS: usize = 20_000;
 const MAX_PER_SOURCE: usize = 2_048;
 /// Of one source that have not shown who they are: a whole office that comes back at once does so within a second.
 const MAX_STRANGERS: usize = 256;
+/// Strangers that have yet to agree on keys. One source has a quarter of them at most; the newest is worth more than the
+/// oldest, as an honest handshake takes a moment.
+const MAX_HANDSHAKES: usize = 1_024;
+/// What a message may have to wait for handshakes. One costs a tenth of it, with a long RSA key some times as much.
+const SHAKING: Duration = Duration::from_millis(1);
+/// A thread that was not given the processor for a while has not worked so long.
+const MAX_REST: Duration = Duration::from_millis(20);
 /// Known ones asked at once whether they can be spared.
 const MAX_ASKED: usize = 64;
 const MAX_UNSENT_IN_ALL: usize = 64 << 20;

@@ -9,6 +9,7 @@ mod setup;
 mod shared;
 mod sockets;
 mod thread;
+mod tls;
 
 pub(crate) use shared::{Input, Shared};
 pub(crate) use thread::SipThread;

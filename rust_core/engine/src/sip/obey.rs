@@ -73,6 +73,9 @@ impl SipThread {
                 }
                 named.sort();
                 named.dedup();
+                if let Some(tls) = &mut self.connections.tls {
+                    tls.set_trunks(&trunks);
+                }
                 self.endpoint.handle_command(now, SipCommand::SetTrunks(trunks));
                 self.resolver.watch(named);
             }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use mio::{Poll, Token, Waker};
 
 use super::resolver::Host;
+use super::tls::Identity;
 use crate::command::Command;
 use crate::media::{MediaEvent, MediaEventKind};
 use crate::outbox::Outbox;
@@ -23,6 +24,8 @@ pub(crate) enum Input {
     Media(MediaEvent),
     /// A host name has an address.
     Resolved(Host, Option<SocketAddr>),
+    /// The files of the certificate have changed; what they hold now.
+    Certificate(Box<io::Result<Identity>>),
     /// It is time to end.
     Close,
 }
@@ -94,7 +97,7 @@ impl Input {
                 matches!(command, Command::Ring(_) | Command::SendKeys { .. })
             }
             Self::Media(event) => matches!(event.kind, MediaEventKind::KeyPressed { .. }),
-            Self::Resolved(..) | Self::Close => false,
+            Self::Resolved(..) | Self::Certificate(_) | Self::Close => false,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::sys;
 #[derive(Debug)]
 pub(super) struct Socket {
     kind: Kind,
+    transport: Transport,
     is_readable: bool,
 }
 
@@ -52,14 +53,18 @@ impl Socket {
                 let bound = socket.local_addr()?;
                 (Kind::Udp(socket), bound)
             }
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls => {
                 let mut listener = TcpListener::bind(address)?;
                 poll.registry().register(&mut listener, token, Interest::READABLE)?;
                 let bound = listener.local_addr()?;
                 (Kind::Tcp(listener), bound)
             }
         };
-        Ok((Self { kind, is_readable: true }, bound))
+        Ok((Self { kind, transport, is_readable: true }, bound))
+    }
+
+    pub(super) fn transport(&self) -> Transport {
+        self.transport
     }
 
     pub(super) fn set_readable(&mut self) {

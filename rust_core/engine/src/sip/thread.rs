@@ -13,13 +13,14 @@ use tandem_sip::endpoint::{
     Command as SipCommand, Config, EndedBy, Endpoint, Flow, LegEnd, Listener, Transmit, Transport,
 };
 
-use super::connections::{Chunk, Connections, FIRST_TOKEN};
+use super::connections::{Chunk, Connections, FIRST_TOKEN, Lost, Unsent};
 use super::joints::Joints;
 use super::resolver::Resolver;
 use super::setup::SetupTimes;
 use super::shared::{Input, Shared};
 use super::sockets::Socket;
-use crate::event::Event;
+use super::tls::{Tls, Watch};
+use crate::event::{Event, What};
 use crate::media::{Driver, MediaOptions, MediaShards, PortPool};
 use crate::options::Options;
 use crate::{clock, lock, sys};
@@ -37,6 +38,8 @@ pub(crate) struct SipThread {
     pub(super) shared: Arc<Shared>,
     pub(super) options: Options,
     pub(super) resolver: Resolver,
+    /// Reads the certificate again when it changes.
+    _watch: Option<Watch>,
     pub(super) told: Vec<Event>,
     pub(super) setup: SetupTimes,
     /// What the others have left and is not done yet.
@@ -51,6 +54,7 @@ pub(crate) struct SipThread {
 impl SipThread {
     /// Opens all sockets; the error names the address.
     pub(crate) fn new(mut options: Options) -> io::Result<Opened> {
+        let tls = options.tls.as_ref().map(|files| files.read().map(Tls::new)).transpose()?;
         let poll = Poll::new()?;
         let mut sockets = Vec::new();
         let mut listening = Vec::new();
@@ -94,19 +98,23 @@ impl SipThread {
         let resolver = Resolver::start(move |host, address| {
             for_resolver.post(Input::Resolved(host, address));
         })?;
+        let for_watch = shared.clone();
+        let tell = move |read| for_watch.post(Input::Certificate(Box::new(read)));
+        let watch = options.tls.clone().map(|files| Watch::start(files, tell)).transpose()?;
         let port_seed = u64::from_le_bytes(std::array::from_fn(|i| seed[24 + i]));
         let pool = PortPool::new(options.media_address, options.media_ports, port_seed);
         let now = clock::now();
         let descriptors_max = sys::raise_descriptor_limit();
-        let thread = Self {
+        let mut thread = Self {
             poll,
             sockets,
-            connections: Connections::new(descriptors_max),
+            connections: Connections::new(descriptors_max, tls),
             endpoint: Endpoint::new(config, seed, now),
             joints: Joints::new(pool, media),
             shared: shared.clone(),
             options,
             resolver,
+            _watch: watch,
             told: Vec::new(),
             setup: SetupTimes::default(),
             inputs: VecDeque::new(),
@@ -116,6 +124,7 @@ impl SipThread {
             next_housekeeping: now,
             close_by: None,
         };
+        thread.tell_certificate(now, None);
         Ok((thread, shared, listening))
     }
 
@@ -172,10 +181,8 @@ impl SipThread {
         if is_busy {
             return Duration::ZERO;
         }
-        let until = self
-            .endpoint
-            .poll_timeout()
-            .map_or(self.next_housekeeping, |at| at.min(self.next_housekeeping));
+        let others = [self.endpoint.poll_timeout(), self.connections.handshake_at()];
+        let until = others.into_iter().flatten().fold(self.next_housekeeping, Instant::min);
         until.saturating_duration_since(clock::now())
     }
 
@@ -201,11 +208,11 @@ impl SipThread {
     }
 
     fn close_connection(&mut self, now: Instant, id: u64) {
-        let route = self.connections.close(self.poll.registry(), id);
+        let lost = self.connections.close(now, self.poll.registry(), id);
         self.guarded(|thread| {
             thread.endpoint.handle_connection_closed(now, id);
-            if let Some(peer) = route {
-                thread.endpoint.handle_unreachable(now, Transport::Tcp, peer);
+            if let Some(Lost { transport, peer, why }) = lost {
+                thread.endpoint.handle_unreachable(now, transport, peer, &why);
             }
         });
     }
@@ -247,23 +254,30 @@ impl SipThread {
         for listener in 0..self.sockets.len() {
             for _ in 0..MESSAGES_A_TURN {
                 let Some((stream, peer)) = self.sockets[listener].accept() else { break };
+                let transport = self.sockets[listener].transport();
+                let flow = Flow { listener, transport, peer, connection: None };
                 let is_needed = |id| self.endpoint.is_needed(id);
-                let spare = self.connections.spare_to_accept(peer, is_needed);
+                let spare = self.connections.spare_to_accept(flow, is_needed);
                 self.let_go(now, spare);
-                self.connections.accept(now, self.poll.registry(), stream, peer, listener);
+                self.connections.accept(now, self.poll.registry(), stream, flow);
             }
         }
         for _ in 0..CHUNKS_A_TURN {
             let Some(chunk) = self.connections.read_next(now) else { break };
-            let Chunk { connection, listener, peer, messages, is_last } = chunk;
-            let connection = Some(connection);
-            let flow = Flow { listener, transport: Transport::Tcp, peer, connection };
-            for message in messages {
-                self.handle_message(flow, message);
-            }
-            if let (true, Some(id)) = (is_last, connection) {
-                self.close_connection(now, id);
-            }
+            self.handle_chunk(now, chunk);
+        }
+        for _ in 0..CHUNKS_A_TURN {
+            let Some(chunk) = self.connections.read_handshake(now) else { break };
+            self.handle_chunk(now, chunk);
+        }
+    }
+
+    fn handle_chunk(&mut self, now: Instant, chunk: Chunk) {
+        for message in chunk.messages {
+            self.handle_message(chunk.flow, message);
+        }
+        if chunk.is_last {
+            self.close_connection(now, chunk.connection);
         }
     }
 
@@ -281,10 +295,17 @@ impl SipThread {
             Input::Media(event) => self.on_media(now, event),
             Input::Resolved((host, port), address) => {
                 if let Some(address) = address {
+                    if let Some(tls) = &mut self.connections.tls {
+                        tls.resolved(&host, address.ip());
+                    }
                     self.resolver.answered((host.clone(), port), address);
                 }
                 self.endpoint
                     .handle_command(now, SipCommand::ResolvedTrunk { host, port, address });
+            }
+            Input::Certificate(read) => {
+                let fault = self.connections.tls.as_mut().and_then(|tls| tls.renew(*read));
+                self.tell_certificate(now, fault);
             }
             Input::Close => {
                 self.endpoint.handle_command(now, SipCommand::Shutdown);
@@ -314,17 +335,16 @@ impl SipThread {
                         self.send_errors += 1;
                     }
                 }
-                Transport::Tcp => {
-                    let Flow { connection, peer, listener, .. } = flow;
+                Transport::Tcp | Transport::Tls => {
                     let is_needed = |id| self.endpoint.is_needed(id);
-                    let spare = self.connections.spare_to_send(connection, peer, is_needed);
+                    let spare = self.connections.spare_to_send(flow, is_needed);
                     self.let_go(now, spare);
-                    let registry = self.poll.registry();
-                    match self.connections.send(now, registry, connection, peer, listener, bytes) {
+                    match self.connections.send(now, self.poll.registry(), flow, bytes) {
                         Ok(()) => {}
-                        Err(Some(id)) => self.close_connection(now, id),
-                        Err(None) => self.guarded(|thread| {
-                            thread.endpoint.handle_unreachable(now, Transport::Tcp, peer);
+                        Err(Unsent::Over(id)) => self.close_connection(now, id),
+                        Err(Unsent::NoWay(why)) => self.guarded(|thread| {
+                            let Flow { transport, peer, .. } = flow;
+                            thread.endpoint.handle_unreachable(now, transport, peer, &why);
                         }),
                     }
                 }
@@ -333,6 +353,14 @@ impl SipThread {
         self.collect();
         if !self.told.is_empty() {
             self.shared.outbox.push(self.told.drain(..));
+        }
+    }
+
+    /// Which certificate is in force, and why a newer one is not.
+    fn tell_certificate(&mut self, now: Instant, fault: Option<String>) {
+        if let Some(tls) = &self.connections.tls {
+            let ends_at_s = tls.ends_at_s();
+            self.tell(now, What::CertificateRead { ends_at_s, fault });
         }
     }
 
@@ -379,6 +407,10 @@ impl SipThread {
             ("rtp_ports_leased", self.joints.ports_leased() as u64),
         ];
         counters.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        if let Some(tls) = &self.connections.tls {
+            counters.push(("tls_handshaking".to_owned(), self.connections.handshaking() as u64));
+            counters.extend(tls.counters().map(|(name, value)| (name.to_owned(), value)));
+        }
         *lock(&self.shared.counters) = (clock::now(), counters);
     }
 }

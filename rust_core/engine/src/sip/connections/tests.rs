@@ -13,11 +13,15 @@ struct House {
     listener: TcpListener,
 }
 
+fn flow(connection: Option<u64>, peer: SocketAddr) -> Flow {
+    Flow { listener: 0, transport: Transport::Tcp, peer, connection }
+}
+
 impl House {
     fn new() -> Self {
         Self {
             poll: Poll::new().unwrap(),
-            connections: Connections::new(1_000),
+            connections: Connections::new(1_000, None),
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
         }
     }
@@ -33,18 +37,18 @@ impl House {
         stream.set_nonblocking(true).unwrap();
         let stream = TcpStream::from_std(stream);
         let peer = SocketAddr::new(source.parse().unwrap(), peer.port());
-        if let Some(id) = self.connections.spare_to_accept(peer, |_| true) {
-            self.connections.close(self.poll.registry(), id);
+        if let Some(id) = self.connections.spare_to_accept(flow(None, peer), |_| true) {
+            self.connections.close(clock::now(), self.poll.registry(), id);
         }
-        self.connections.accept(clock::now(), self.poll.registry(), stream, peer, 0);
+        self.connections.accept(clock::now(), self.poll.registry(), stream, flow(None, peer));
         guest
     }
 
     /// Makes room for a message to `peer`.
     fn make_room(&mut self, peer: SocketAddr, is_needed: impl Fn(u64) -> bool) {
         let is_needed = |id| is_needed(id - FIRST_TOKEN as u64);
-        if let Some(id) = self.connections.spare_to_send(None, peer, is_needed) {
-            self.connections.close(self.poll.registry(), id);
+        if let Some(id) = self.connections.spare_to_send(flow(None, peer), is_needed) {
+            self.connections.close(clock::now(), self.poll.registry(), id);
         }
     }
 
@@ -53,7 +57,7 @@ impl House {
         let number = |id| id - FIRST_TOKEN as u64;
         let over = self.connections.overdue(now, |id| needed.contains(&number(id)));
         over.into_iter()
-            .inspect(|&id| _ = self.connections.close(self.poll.registry(), id))
+            .inspect(|&id| _ = self.connections.close(clock::now(), self.poll.registry(), id))
             .map(number)
             .collect()
     }
@@ -108,13 +112,16 @@ fn who_takes_nothing_is_let_go_before_it_owes_too_much() {
         let bytes = Bytes::from(vec![b'x'; 10_000]);
         sent += bytes.len();
         let registry = house.poll.registry();
-        refused = house.connections.send(clock::now(), registry, None, peer, 0, bytes).err();
+        refused = house.connections.send(clock::now(), registry, flow(None, peer), bytes).err();
         assert!(sent < 100 << 20);
     }
     assert!(house.connections.unsent_bytes() < 600_000);
-    let Some(Some(id)) = refused else { panic!("it names the connection") };
-    let route = house.connections.close(house.poll.registry(), id);
-    assert_eq!((route, house.connections.unsent_bytes()), (Some(peer), 0));
+    let Some(Unsent::Over(id)) = refused else { panic!("it names the connection") };
+    let route = house.connections.close(clock::now(), house.poll.registry(), id);
+    assert_eq!(
+        (route, house.connections.unsent_bytes()),
+        (Some(Lost { transport: Transport::Tcp, peer, why: String::new() }), 0)
+    );
     assert_eq!((house.connections.len(), house.connections.dropped), (0, 1));
 }
 
@@ -125,11 +132,15 @@ fn what_is_for_a_closed_connection_takes_another_of_the_same_peer_or_none() {
     let (peer, now, bytes) = (guest.local_addr().unwrap(), clock::now(), Bytes::from(MESSAGE));
     let registry = house.poll.registry();
     let send = |connections: &mut Connections, peer| {
-        connections.send(now, registry, Some(FIRST_TOKEN as u64 - 1), peer, 0, bytes.clone())
+        connections.send(now, registry, flow(Some(FIRST_TOKEN as u64 - 1), peer), bytes.clone())
     };
     assert_eq!(send(&mut house.connections, peer), Ok(()));
     let elsewhere = house.listener.local_addr().unwrap();
-    assert_eq!(send(&mut house.connections, elsewhere), Err(None), "nobody is rung up for it");
+    assert_eq!(
+        send(&mut house.connections, elsewhere),
+        Err(Unsent::NoWay(String::new())),
+        "nobody is rung up for it"
+    );
     assert_eq!(house.connections.len(), 1);
 }
 
@@ -179,7 +190,7 @@ fn who_takes_nothing_goes_after_ten_seconds() {
     let (peer, now) = (deaf.local_addr().unwrap(), clock::now());
     while house.connections.unsent_bytes() == 0 {
         let bytes = Bytes::from(vec![b'x'; 100_000]);
-        house.connections.send(now, house.poll.registry(), None, peer, 0, bytes).unwrap();
+        house.connections.send(now, house.poll.registry(), flow(None, peer), bytes).unwrap();
     }
     assert!(house.overdue(now + Duration::from_secs(9), &[0]).is_empty());
     assert_eq!(house.overdue(now + Duration::from_secs(11), &[0]), [0]);
@@ -188,14 +199,14 @@ fn who_takes_nothing_goes_after_ten_seconds() {
 #[test]
 fn where_all_are_known_one_goes_that_nobody_needs() {
     let mut house = House::new();
-    house.connections = Connections::new(16);
+    house.connections = Connections::new(16, None);
     let guests: Vec<StdStream> =
         (0..8).map(|i| house.guest_from(&format!("192.0.2.{}", 1 + i / 2))).collect();
     (0..8).for_each(|number| house.prove(number));
     let open = SocketAddr::new([192, 0, 2, 1].into(), guests[0].local_addr().unwrap().port());
     let new = SocketAddr::from(([192, 0, 2, 99], 5060));
     for (connection, peer) in [(Some(FIRST_TOKEN as u64), new), (None, open)] {
-        let spare = house.connections.spare_to_send(connection, peer, |_| false);
+        let spare = house.connections.spare_to_send(flow(connection, peer), |_| false);
         assert_eq!(spare, None, "there is a connection already");
     }
     house.make_room(new, |number| number < 6);
@@ -209,7 +220,7 @@ fn where_all_are_known_one_goes_that_nobody_needs() {
 #[test]
 fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_needed() {
     let mut house = House::new();
-    house.connections = Connections::new(16);
+    house.connections = Connections::new(16, None);
     let sources = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"];
     let mut guests: Vec<StdStream> = sources[..4]
         .iter()
@@ -231,7 +242,7 @@ fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_needed() 
     guests.push(house.guest_from("192.0.2.7"));
     assert_eq!((house.open(), house.connections.refused), (vec![0, 4, 5, 6, 7, 8, 9, 10], 2));
     for id in house.open() {
-        house.connections.close(house.poll.registry(), FIRST_TOKEN as u64 + id);
+        house.connections.close(clock::now(), house.poll.registry(), FIRST_TOKEN as u64 + id);
     }
     assert!(house.connections.by_source.is_empty() && house.connections.strangers.is_empty());
 }
@@ -239,7 +250,7 @@ fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_needed() 
 #[test]
 fn a_source_has_few_strangers_and_a_network_is_one_source() {
     let mut house = House::new();
-    house.connections = Connections::new(4_096);
+    house.connections = Connections::new(4_096, None);
     let guests: Vec<StdStream> =
         (0..300).map(|i| house.guest_from(&format!("2001:db8::{i:x}"))).collect();
     assert_eq!((house.open().len(), house.connections.refused), (256, 44));
@@ -248,9 +259,83 @@ fn a_source_has_few_strangers_and_a_network_is_one_source() {
     let _other = house.guest_from("2001:db8:0:1::1");
     assert_eq!(house.open().len(), 258);
     for number in 10..20 {
-        house.connections.close(house.poll.registry(), FIRST_TOKEN as u64 + number);
+        house.connections.close(clock::now(), house.poll.registry(), FIRST_TOKEN as u64 + number);
     }
     let _others: Vec<StdStream> = (0..10).map(|_| house.guest_from("2001:db8::1")).collect();
     assert_eq!((house.open().len(), house.connections.refused), (258, 44));
     drop(guests);
+}
+
+/// A house that speaks TLS.
+fn secure_house(name: &str) -> House {
+    let tls = crate::sip::tls::tests::tls(name);
+    House { connections: Connections::new(8_192, Some(tls)), ..House::new() }
+}
+
+impl House {
+    /// Somebody who seems to come from there and has said nothing yet.
+    fn secure_guest_from(&mut self, source: &str) -> StdStream {
+        let guest = StdStream::connect(self.listener.local_addr().unwrap()).unwrap();
+        let (stream, peer) = self.listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let peer = SocketAddr::new(source.parse().unwrap(), peer.port());
+        let flow = Flow { transport: Transport::Tls, ..flow(None, peer) };
+        if let Some(id) = self.connections.spare_to_accept(flow, |_| true) {
+            self.connections.close(clock::now(), self.poll.registry(), id);
+        }
+        let stream = TcpStream::from_std(stream);
+        self.connections.accept(clock::now(), self.poll.registry(), stream, flow);
+        guest
+    }
+}
+
+#[test]
+fn of_too_many_handshakes_the_oldest_goes_and_no_source_has_more_than_a_quarter() {
+    let mut house = secure_house("crowd");
+    let mut guests = Vec::new();
+    for i in 0..1_300 {
+        guests.push(house.secure_guest_from(&format!("192.0.2.{}", i % 5)));
+    }
+    assert_eq!(house.connections.handshaking(), MAX_HANDSHAKES);
+    let open = house.open();
+    assert_eq!((open.len(), open[0]), (MAX_HANDSHAKES, 276), "the oldest have gone");
+    let full = house.connections.refused;
+    (0..300).for_each(|_| guests.push(house.secure_guest_from("198.51.100.1")));
+    assert_eq!(house.connections.refused - full, 44);
+    assert_eq!(house.connections.handshaking(), MAX_HANDSHAKES);
+}
+
+#[test]
+fn handshakes_rest_as_long_as_they_take_and_stand_behind_everybody_else() {
+    let mut house = secure_house("rest");
+    let mut guests: Vec<StdStream> =
+        (0..40).map(|i| house.secure_guest_from(&format!("192.0.2.{i}"))).collect();
+    let mut plain = house.guest();
+    for guest in &mut guests {
+        guest.write_all(b"\x16\x03\x01\x02\x00").unwrap();
+    }
+    plain.write_all(MESSAGE).unwrap();
+    house.listen();
+    let now = clock::now();
+    assert_eq!(house.connections.read_next(now).unwrap().messages.len(), 1);
+    house.connections.shook = SHAKING - Duration::from_nanos(1);
+    assert!(house.connections.read_handshake(now).is_some());
+    assert_eq!(house.connections.shook, Duration::ZERO);
+    let rest_until = house.connections.handshake_at().expect("others wait");
+    assert!(rest_until >= now + SHAKING);
+    assert!(house.connections.read_handshake(rest_until - Duration::from_nanos(1)).is_none());
+    assert!(house.connections.read_handshake(rest_until).is_some());
+}
+
+#[test]
+fn a_handshake_has_five_seconds_whatever_comes_meanwhile() {
+    let mut house = secure_house("late");
+    let mut guest = house.secure_guest_from("192.0.2.1");
+    let now = clock::now();
+    guest.write_all(b"\x16").unwrap();
+    house.listen();
+    assert!(house.connections.read_handshake(now + Duration::from_secs(4)).is_some());
+    assert!(house.overdue(now + Duration::from_secs(4), &[]).is_empty());
+    assert_eq!(house.overdue(now + Duration::from_secs(6), &[]), [0]);
+    assert_eq!((house.connections.handshaking(), house.connections.tls.unwrap().failed), (0, 1));
 }
