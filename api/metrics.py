@@ -78,9 +78,15 @@ def _calls(exchange: Exchange, only: CompanyId | None) -> Iterator[Metric]:
 def _health(exchange: Exchange) -> Iterator[Metric]:
     health = exchange.health()
     ok = GaugeMetricFamily("tandem_healthy", "1 if the part works", labels=["part"])
-    for part in ("engine", "journal", "store", "folds"):
+    for part in ("engine", "journal", "store", "certificate", "folds"):
         ok.add_metric([part], int(getattr(health, part).ok))
     yield ok
+    if certificate := exchange.certificate():
+        yield GaugeMetricFamily(
+            "tandem_tls_certificate_end_seconds",
+            "When the certificate of SIP over TLS ends, since 1970",
+            certificate.ends_at.timestamp(),
+        )
     yield GaugeMetricFamily(
         "tandem_loop_lag_seconds", "How late the event loop woke last", exchange.loop_lag_s
     )

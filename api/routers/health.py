@@ -1,5 +1,7 @@
 """Whether the exchange works, for load balancers and people without a key."""
 
+from datetime import datetime
+
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
@@ -16,6 +18,10 @@ class HealthOut(Out):
     engine: bool
     journal: bool
     store: bool
+    certificate: bool
+    """That of SIP over TLS, where it is listened for."""
+    certificate_ends_at: datetime | None = None
+    """It is shown to everybody who connects, so this is no secret."""
     folds: bool
 
 
@@ -27,6 +33,9 @@ async def show(request: Request) -> Response:
     exchange: Exchange = request.app.state.exchange
     health = exchange.health()
     parts = {"engine": health.engine.ok, "journal": health.journal.ok, "store": health.store.ok}
-    status = "ok" if all(parts.values()) and health.folds.ok else "degraded"
-    body = {"status": status, **parts, "folds": health.folds.ok}
+    others = {"certificate": health.certificate.ok, "folds": health.folds.ok}
+    status = "ok" if all(parts.values()) and all(others.values()) else "degraded"
+    body: dict[str, object] = {"status": status, **parts, **others}
+    if certificate := exchange.certificate():
+        body["certificate_ends_at"] = certificate.ends_at.isoformat().replace("+00:00", "Z")
     return JSONResponse(body, 200 if all(parts.values()) else 503)

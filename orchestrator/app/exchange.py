@@ -26,6 +26,7 @@ from orchestrator.flows.originate import originate
 from orchestrator.flows.world import World
 from orchestrator.model.access import KeyView, Principal
 from orchestrator.model.calls import Direction
+from orchestrator.model.certificate import Certificate
 from orchestrator.model.commands import HangUpCall, OriginateCall, Side, TransferCall
 from orchestrator.model.directory import Company
 from orchestrator.model.errors import NoSuchCall, NoSuchObject, NotAccepting
@@ -56,6 +57,8 @@ class Health:
     engine: Part
     journal: Part
     store: Part
+    certificate: Part
+    """That of TLS: phones and trunks that use it fail without; the others do not."""
     folds: Part
     """Call records, live calls, figures, commands: whether a fault of ours has cost one of them an entry."""
 
@@ -282,13 +285,20 @@ class Exchange:
     def health(self) -> Health:
         """Whether the exchange works."""
         dead = self.switch.fault()
+        certificate = self.switch.certificate
+        untrusted = certificate.trouble(self.clock.now()) if certificate else ""
         database, fault, behind = self.store.database, self.journal.fault, self.journal.folds.fault()
         return Health(
             Part(not dead, dead),
             Part(fault is None, fault or ""),
             Part(database.fault is None, database.fault or ""),
+            Part(not untrusted, untrusted),
             Part(not behind, behind),
         )
+
+    def certificate(self) -> Certificate | None:
+        """The one that is shown over TLS; None where nothing listens for that."""
+        return self.switch.certificate
 
     def engine_counters(self) -> dict[str, int]:
         """Totals and levels since start: the engine's, and the orchestrator's own."""

@@ -1,5 +1,6 @@
 """`tandem doctor`: what keeps the exchange from working well here, each with its remedy."""
 
+import calendar
 import enum
 import os
 import resource
@@ -8,6 +9,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +21,7 @@ from rich.console import Console
 
 from orchestrator.cli.client import DEFAULT_DATA_DIR, DEFAULT_URL, ApiError, Client, DataDir, Key, Url
 from orchestrator.devices.engine.phone import PhoneAccount, open_phones
+from orchestrator.model.certificate import Certificate
 from orchestrator.model.errors import ResourceError
 
 FILES_WANTED = 20_000
@@ -68,8 +71,11 @@ def doctor(
 
 def examine(sip_port: int, url: str, key: str | None, data_dir: Path) -> Iterator[Finding]:
     """Everything, one after the other."""
-    exchange, running = find_exchange(url)
+    exchange, parts = find_exchange(url)
+    running = parts is not None
     yield exchange
+    if parts and (ends_at := parts.get("certificate_ends_at")):
+        yield certificate(datetime.fromisoformat(ends_at), datetime.fromtimestamp(_unix(), UTC))
     yield from _sip_ports(sip_port, running)
     if running:
         yield from _trunks(url, key, data_dir)
@@ -83,24 +89,43 @@ def examine(sip_port: int, url: str, key: str | None, data_dir: Path) -> Iterato
     yield _media()
 
 
-def find_exchange(url: str) -> tuple[Finding, bool]:
-    """What answers at `url`, and whether it is an exchange."""
+def find_exchange(url: str) -> tuple[Finding, dict[str, Any] | None]:
+    """What answers at `url`, and what an exchange there says of its health."""
     try:
         answer = httpx.get(f"{url.rstrip('/')}/api/v1/health", timeout=3.0)
     except (httpx.TransportError, httpx.InvalidURL):
         remedy = "if one runs, name it with --url; otherwise start it: tandem serve"
-        return Finding("exchange", f"none answers at {url}", remedy, Grade.WARNING), False
+        return Finding("exchange", f"none answers at {url}", remedy, Grade.WARNING), None
     try:
         parts = dict(answer.json())
         status = parts.pop("status")
     except (ValueError, TypeError, KeyError):
         remedy = "end it, or serve with --http-listen on another port"
-        return Finding("exchange", f"something else answers at {url}", remedy, Grade.ILL), False
+        return Finding("exchange", f"something else answers at {url}", remedy, Grade.ILL), None
     if status == "ok":
-        return Finding("exchange", f"answers at {url}"), True
-    failing = ", ".join(name for name, works in parts.items() if not works)
+        return Finding("exchange", f"answers at {url}"), parts
+    failing = ", ".join(name for name, works in parts.items() if works is False)
     grade = Grade.ILL if answer.status_code == 503 else Grade.WARNING
-    return Finding("exchange", f"{status} at {url}: {failing}", "its log says why", grade), True
+    return Finding("exchange", f"{status} at {url}: {failing}", "its log says why", grade), parts
+
+
+def certificate(ends_at: datetime, now: datetime) -> Finding:
+    """Of SIP over TLS: how long phones and trunks will go on to trust it."""
+    shown = Certificate(ends_at)
+    if shown.trouble(now):
+        remedy = "phones and trunks over TLS fail: renew it; the exchange takes new files by itself"
+        return Finding("TLS certificate", f"ended on {ends_at:%Y-%m-%d}", remedy, Grade.ILL)
+    seen = f"ends on {ends_at:%Y-%m-%d}, in {(ends_at - now).days} days"
+    if shown.is_ending(now):
+        remedy = (
+            "renew it; what should have done so by itself does not. The exchange takes new files by itself"
+        )
+        return Finding("TLS certificate", seen, remedy, Grade.WARNING)
+    return Finding("TLS certificate", seen)
+
+
+def _unix() -> int:
+    return calendar.timegm(time.gmtime())
 
 
 def _sip_ports(port: int, running: bool) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from orchestrator.configuration.writing import documents_of, export, without_sec
 from orchestrator.devices.store.history import LOOKED_AT_MAX, Found
 from orchestrator.explain import Language, Sentence, names_in, trace
 from orchestrator.model.access import KeyView, Principal
+from orchestrator.model.certificate import Certificate
 from orchestrator.model.errors import (
     InFlight,
     KeyReused,
@@ -58,6 +59,7 @@ class FakeExchange:
         self.trunks: list[TrunkState] = []
         self.looks_at = LOOKED_AT_MAX
         self.state = Health()
+        self.shown: Certificate | None = None
         self.loop_lag_s = 0.0
 
     def new_id(self) -> str:
@@ -273,6 +275,9 @@ class FakeExchange:
     def health(self) -> "Health":
         return self.state
 
+    def certificate(self) -> Certificate | None:
+        return self.shown
+
     def engine_counters(self) -> dict[str, int]:
         return {"sip_requests_received": 3}
 
@@ -375,4 +380,5 @@ class Health:
     engine: Part = Part()
     journal: Part = Part()
     store: Part = Part()
+    certificate: Part = Part()
     folds: Part = Part()

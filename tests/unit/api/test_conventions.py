@@ -3,6 +3,7 @@
 import base64
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from api.directory import decode_cursor, encode_cursor
 from api.problems import CODES, Problem
 from orchestrator.model.access import SCOPES
+from orchestrator.model.certificate import Certificate
 from orchestrator.model.identifiers import CompanyId, TrunkId
 from orchestrator.model.registrations import Standing, TrunkState
 from tests.unit.api.conftest import DEMO, company
@@ -375,8 +377,23 @@ async def test_yaml_is_taken_too(client: httpx.AsyncClient, fake: FakeExchange) 
 async def test_health_is_open_and_small(client: httpx.AsyncClient) -> None:
     del client.headers["Authorization"]
     response = await client.get("/api/v1/health")
-    well = {"status": "ok", "engine": True, "journal": True, "store": True, "folds": True}
-    assert response.json() == well
+    parts = dict.fromkeys(("engine", "journal", "store", "certificate", "folds"), True)
+    assert response.json() == {"status": "ok", **parts}
+
+
+async def test_a_certificate_that_has_ended_degrades_health_and_its_end_is_told(
+    client: httpx.AsyncClient, fake: FakeExchange
+) -> None:
+    fake.shown = Certificate(datetime(2026, 11, 1, tzinfo=UTC))
+    fake.state = evolve(fake.state, certificate=Part(False, "it ended on 2026-11-01"))
+    response = await client.get("/api/v1/health")
+    body = response.json()
+    assert (response.status_code, body["status"], body["certificate"]) == (200, "degraded", False)
+    assert body["certificate_ends_at"] == "2026-11-01T00:00:00Z"
+    _, key = await fake.create_key(company=None, name="operator", scopes=frozenset({"metrics.read"}))
+    page = (await client.get("/metrics", headers={"Authorization": f"Bearer {key}"})).text
+    assert 'tandem_healthy{part="certificate"} 0.0' in page
+    assert "tandem_tls_certificate_end_seconds 1.7934912e+09" in page
 
 
 async def test_figures_that_are_behind_degrade_health_and_take_no_calls_away(

@@ -5,6 +5,7 @@ import resource
 import shutil
 import socket
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ import trio
 from orchestrator.cli import doctor
 from orchestrator.cli.doctor import (
     Grade,
+    certificate,
     data_folder,
     find_exchange,
     open_files,
@@ -156,3 +158,18 @@ def test_a_database_with_a_broken_page_is_ill(tmp_path: Path) -> None:
     finding = doctor._database(file)
     assert finding.grade is Grade.ILL
     assert "backup" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("left", "grade", "seen"),
+    [
+        (timedelta(days=60), Grade.WELL, "ends on 2027-01-23, in 60 days"),
+        (timedelta(days=20, hours=23), Grade.WARNING, "ends on 2026-12-15, in 20 days"),
+        (timedelta(0), Grade.ILL, "ended on 2026-11-24"),
+    ],
+)
+def test_a_certificate_is_to_be_renewed_in_time(left: timedelta, grade: Grade, seen: str) -> None:
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    finding = certificate(now + left, now)
+    assert (finding.grade, finding.seen) == (grade, seen)
+    assert ("renew it" in finding.remedy) == (grade is not Grade.WELL)
