@@ -17,7 +17,7 @@ CONFIGURATION = """\
 poll_method epoll
 sip_listen 127.0.0.1:{port}
 net_interface 127.0.0.1
-call_local_timeout 120
+{tls}call_local_timeout 120
 call_max_calls 4
 audio_player aufile,{folder}/player.wav
 audio_source aufile,{folder}/tone.wav
@@ -120,14 +120,18 @@ async def open_baresip(
     transport: str = "udp",
     codecs: str = "PCMA/8000/1",
     auto_answer: bool = True,
+    trusted: Path | None = None,
 ) -> AsyncIterator[Baresip]:
-    """Start baresip with one account that registers; it says `tone_hz` in each call."""
+    """Start baresip with one account that registers; it says `tone_hz` in each call.
+
+    Over TLS it talks only to who shows the certificate `trusted`.
+    """
     account = (
         f"<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password};regint=60"
         f';outbound="sip:127.0.0.1:{proxy_port};transport={transport}"'
         f";audio_codecs={codecs};answermode={'auto' if auto_answer else 'manual'}\n"
     )
-    control_port = _write_folder(folder, account, tone_hz)
+    control_port = _write_folder(folder, account, tone_hz, trusted)
     async with running(["baresip", "-f", folder, "-v"]) as program:
         await program.printed(lambda output: "baresip is ready" in output)
         async with (
@@ -140,7 +144,7 @@ async def open_baresip(
             nursery.cancel_scope.cancel()
 
 
-def _write_folder(folder: Path, account: str, tone_hz: float) -> int:
+def _write_folder(folder: Path, account: str, tone_hz: float, trusted: Path | None) -> int:
     """What baresip reads at start; the port of its control socket."""
     port, control = free_ports(2)
     (folder / "heard").mkdir(parents=True)
@@ -148,6 +152,12 @@ def _write_folder(folder: Path, account: str, tone_hz: float) -> int:
     (folder / "contacts").touch()
     (folder / "accounts").write_text(account)
     (folder / "config").write_text(
-        CONFIGURATION.format(port=port, control=control, folder=folder, modules=MODULES)
+        CONFIGURATION.format(
+            port=port,
+            control=control,
+            folder=folder,
+            modules=MODULES,
+            tls=f"sip_cafile {trusted}\n" if trusted else "",
+        )
     )
     return control

@@ -11,6 +11,7 @@ import httpx
 import trio
 from attrs import define, field
 
+from tests.contracts.certificates import Identity
 from tests.peers.processes import Program, free_ports, running
 
 TANDEM = Path(sys.executable).with_name("tandem")
@@ -27,13 +28,21 @@ class Node:
     sip_port: int
     http_port: int
     media_ports: str = "16384-19999"
+    identity: Identity | None = None
+    """What it shows over TLS, and trusts; None: it does not listen for that."""
+    tls_port: int = 0
 
     def environment(self) -> dict[str, str]:
         """Its settings, as `tandem serve` reads them."""
+        listen, tls = f"udp:127.0.0.1:{self.sip_port} tcp:127.0.0.1:{self.sip_port}", {}
+        if self.identity is not None:
+            listen += f" tls:127.0.0.1:{self.tls_port}"
+            tls = {f"TANDEM_{name.upper()}": str(path) for name, path in self.identity.options().items()}
         return {
             **os.environ,
+            **tls,
             "TANDEM_DATA_DIR": str(self.folder / "data"),
-            "TANDEM_SIP_LISTEN": f"udp:127.0.0.1:{self.sip_port} tcp:127.0.0.1:{self.sip_port}",
+            "TANDEM_SIP_LISTEN": listen,
             "TANDEM_HTTP_LISTEN": f"127.0.0.1:{self.http_port}",
             "TANDEM_MEDIA_ADDRESS": "127.0.0.1",
             "TANDEM_MEDIA_PORTS": self.media_ports,

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import define
 
+from tests.contracts.certificates import Identity
 from tests.peers.processes import Program, free_ports, running
 from tests.peers.sound import write_tone
 
@@ -86,8 +87,13 @@ async def open_pjsua(
     auto_answer: bool = True,
     address: str = "127.0.0.1",
     port: int | None = None,
+    trusted: Path | None = None,
+    identity: Identity | None = None,
 ) -> AsyncIterator[Pjsua]:
-    """Start pjsua2 with one account that says `tone_hz` in each call; without a password it registers nowhere."""
+    """Start pjsua2 with one account that says `tone_hz` in each call; without a password it registers nowhere.
+
+    Over TLS it talks only to who shows the certificate `trusted`, and shows `identity` to who calls it.
+    """
     chosen = port or free_ports()[0]
     heard = folder / "heard.wav"
     tone = _write_tone(folder, tone_hz)
@@ -105,6 +111,10 @@ async def open_pjsua(
     ]
     command += ["--password", password, "--port", str(chosen), "--proxy-port", str(proxy_port)]
     command += ["--address", address]
+    if trusted is not None:
+        command += ["--trusted", trusted]
+    if identity is not None:
+        command += ["--certificate", identity.certificate, "--key", identity.key]
     command += ["--play", tone, "--record", heard]
     async with running(command + ["--auto-answer"] * auto_answer) as program:
         phone = Pjsua(program, heard, domain, chosen)

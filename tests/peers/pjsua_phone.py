@@ -11,6 +11,12 @@ from typing import Any
 
 import pjsua2 as pj  # type: ignore[import-untyped]  # it has no types
 
+KINDS = {
+    "udp": pj.PJSIP_TRANSPORT_UDP,
+    "tcp": pj.PJSIP_TRANSPORT_TCP,
+    "tls": pj.PJSIP_TRANSPORT_TLS,
+}
+
 
 def tell(event: str, **more: Any) -> None:
     print(json.dumps({"event": event, **more}), flush=True)
@@ -72,8 +78,10 @@ def main() -> None:
     endpoint.libInit(settings)
     transport = pj.TransportConfig()
     transport.port, transport.boundAddress = arguments.port, arguments.address
-    kind = pj.PJSIP_TRANSPORT_TCP if arguments.transport == "tcp" else pj.PJSIP_TRANSPORT_UDP
-    endpoint.transportCreate(kind, transport)
+    if arguments.trusted:
+        transport.tlsConfig.CaListFile, transport.tlsConfig.verifyServer = arguments.trusted, True
+    transport.tlsConfig.certFile, transport.tlsConfig.privKeyFile = arguments.certificate, arguments.key
+    endpoint.transportCreate(KINDS[arguments.transport], transport)
     endpoint.audDevManager().setNullDev()
     endpoint.libStart()
     for codec in endpoint.codecEnum2():
@@ -134,6 +142,8 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for name in ("user", "password", "domain", "transport", "codec", "play", "record"):
         parser.add_argument(f"--{name}", required=name != "password", default="")
+    for name in ("trusted", "certificate", "key"):
+        parser.add_argument(f"--{name}", default="")
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--proxy-port", type=int, required=True)
