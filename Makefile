@@ -40,6 +40,7 @@ peer-tests: setup-test ## Only the tests with real phones: SIPp, baresip, pjsua2
 load: setup-test ## Load tests, short: prints tables and one JSON line each
 	loadtests/run relay --quick
 	loadtests/run calls --quick
+	loadtests/run register --quick
 
 fuzz: ## Break every parser with mutated input, a minute each; the tests do it for a moment
 	cargo run --profile fuzz -p tandem-fuzz -- 60

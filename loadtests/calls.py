@@ -4,26 +4,22 @@ The journal is on, media are anchored (SIPp sends none), both generators share t
 raised until calls fail; the highest one that stays clean for the whole time is reported.
 """
 
-import csv
-import json
-import os
 import re
-import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
+from typing import Self
 
-from loadtests.machine import ROOT, describe
+from loadtests import sipp
+from loadtests.exchange import HOST, SIP_PORT, Exchange, end, settle
+from loadtests.machine import describe
+from loadtests.sipp import Outcome
 
-TANDEM = ROOT / ".venv" / "bin" / "tandem"
-HOST = "127.0.0.1"
-SIP_PORT, HTTP_PORT, CALLER_PORT, CALLEE_PORT = 15060, 18080, 15080, 15070
+CALLER_PORT, CALLEE_PORT = 15080, 15070
 DID = "+74951234501"
 COMPANY = "load"
 DOMAIN = "load.example"
@@ -37,20 +33,21 @@ MEMORY_S = 40
 
 def run(*, quick: bool) -> dict[str, object]:
     """Find the highest clean rate, then look at memory over many calls and at failover."""
-    if shutil.which("sipp") is None:
-        raise SystemExit("calls: SIPp is missing (Debian package sip-tester)")
-    if not TANDEM.exists():
-        raise SystemExit("calls: Tandem is not built; run: scripts/setup test")
+    sipp.need()
     seconds = 5 if quick else 20
     rates = (400, 800, 1200) if quick else (400, 800, 1000, 1200, 1400, 1600, 2000)
-    with tempfile.TemporaryDirectory() as folder, Exchange(Path(folder)) as exchange:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Exchange(Path(folder), _company(), "--media-ports=20000-59999") as exchange,
+        Line(Path(folder), exchange) as line,
+    ):
         # First, while the exchange has decided nothing else: it keeps the newest decisions only.
-        failover = exchange.failover_p99_ms(5 if quick else 20)
+        failover = line.failover_p99_ms(5 if quick else 20)
         rounds: list[Round] = []
         print(describe())
         print(f"{'calls/s':>8}{'failed':>8}{'setup p50':>11}{'p99 ms':>8}{'Python ms/call':>16}   CPU %")
         for rate in rates:
-            round_ = exchange.measure(rate, seconds)
+            round_ = line.measure(rate, seconds)
             print(round_.row(), flush=True)
             rounds.append(round_)
             if round_.failed:
@@ -58,7 +55,7 @@ def run(*, quick: bool) -> dict[str, object]:
         clean = [r for r in rounds if not r.failed] or rounds[:1]
         best = clean[-1] if not clean[-1].failed else None
         # Memory needs minutes to tell anything.
-        growth = None if quick else exchange.growth_mb(100_000, WANTED_RATE)
+        growth = None if quick else line.growth_mb(100_000, WANTED_RATE)
     at = best or rounds[0]
     python_ms = at.python_ms
     result: dict[str, object] = {
@@ -95,55 +92,30 @@ class Round:
         return f"{self.rate:>8}{self.failed:>8}{times}   {shares}"
 
 
-class Exchange:
-    """A running `tandem serve` with one company, and the SIPp programs around it."""
+class Line:
+    """The exchange, SIPp as a carrier that calls its DID, and SIPp as the phone that answers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, exchange: Exchange) -> None:
         self.folder = folder
-        self.process: subprocess.Popen[bytes]
+        self.exchange = exchange
         self.callee: subprocess.Popen[bytes]
 
-    def __enter__(self) -> "Exchange":
-        document = self.folder / "company.yaml"
-        document.write_text(json.dumps(_company()), encoding="utf-8")  # JSON is YAML too
-        command = [str(TANDEM), "serve"]
-        options = [
-            f"--data-dir={self.folder / 'data'}",
-            f"--sip-listen=udp:{HOST}:{SIP_PORT}",
-            f"--http-listen={HOST}:{HTTP_PORT}",
-            f"--media-address={HOST}",
-            "--media-ports=20000-59999",
-            f"--company={document}",
-            "--log-level=warning",
-        ]
-        with (self.folder / "serve.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, *options],
-                stdout=log,
-                stderr=log,
-                env=_environment(),
-            )
-        try:
-            self._wait_until_up()
-            _register("anna-desk", CALLEE_PORT)
-        except BaseException:
-            _end(self.process)
-            raise
-        self.callee = self._sipp("uas", CALLEE_PORT, "-sn", "uas")
+    def __enter__(self) -> Self:
+        _register("anna-desk", CALLEE_PORT)
+        self.callee = sipp.start(self.folder, "uas", CALLEE_PORT, "-sn", "uas", "-l", "15000")
         time.sleep(0.5)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _end(self.callee)
-        _end(self.process)
+        end(self.callee)
 
-    def measure(self, rate: int, seconds: int, did: str = DID) -> Round:
+    def measure(self, rate: int, seconds: int) -> Round:
         """Call at `rate` for `seconds`."""
-        before = _cpu(self.process.pid)
+        before = self.exchange.cpu()
         started = time.monotonic()
-        failed, times = self._call(rate, rate * seconds, did)
+        outcome = self._call(rate, rate * seconds)
         took = time.monotonic() - started
-        after = _cpu(self.process.pid)
+        after = self.exchange.cpu()
         used = {name: after[name] - before.get(name, 0.0) for name in after}
         python = sum(
             share for name, share in used.items() if name not in RUST_THREADS and "media" not in name
@@ -153,82 +125,32 @@ class Exchange:
         }
         return Round(
             rate,
-            failed,
-            _quantile(times, 0.5),
-            _quantile(times, 0.99),
+            outcome.failed,
+            outcome.quantile(0.5),
+            outcome.quantile(0.99),
             1000 * python / (rate * seconds),
             threads,
         )
 
     def growth_mb(self, calls: int, rate: int) -> float:
         """How much the process grows over `calls` calls, once it is as large as calls at this rate make it."""
-        self._call(rate, rate * MEMORY_S, DID)
-        _settle()
-        before = _rss_mb(self.process.pid)
-        self._call(rate, calls, DID)
-        _settle()
-        return round(_rss_mb(self.process.pid) - before, 1)
+        self._call(rate, rate * MEMORY_S)
+        settle()
+        before = self.exchange.rss_mb()
+        self._call(rate, calls)
+        settle()
+        return round(self.exchange.rss_mb() - before, 1)
 
     def failover_p99_ms(self, seconds: int) -> float:
         """INVITE in to INVITE out where the first device is offline."""
-        self._call(FAILOVER_RATE, FAILOVER_RATE * seconds, DID)
+        self._call(FAILOVER_RATE, FAILOVER_RATE * seconds)
         time.sleep(0.6)
-        url = f"http://{HOST}:{HTTP_PORT}/metrics"
-        key = (self.folder / "data" / "operator.key").read_text(encoding="utf-8").strip()
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            text = answer.read().decode()
-        found = re.search(r"^tandem_setup_p99_us (\S+)", text, re.MULTILINE)
-        return float(found[1]) / 1000 if found else -1.0
+        found_us = self.exchange.metric("tandem_setup_p99_us")
+        return found_us / 1000 if found_us >= 0 else -1.0
 
-    def _call(self, rate: int, calls: int, did: str) -> tuple[int, list[float]]:
-        for old in self.folder.glob("uac*"):
-            old.unlink()
-        limit = calls // rate + 40
-        caller = self._sipp(
-            "uac", CALLER_PORT, "-sn", "uac", "-s", did, "-r", str(rate), "-m", str(calls), "-d", str(HOLD_MS),
-            "-timeout", str(limit), "-trace_stat", "-stf", str(self.folder / "uac.csv"), "-fd", "1",
-            "-trace_rtt", "-rtt_freq", "200", f"{HOST}:{SIP_PORT}",
-        )  # fmt: skip
-        caller.wait(limit + 20)
-        last = list(csv.DictReader((self.folder / "uac.csv").open(encoding="utf-8"), delimiter=";"))[-1]
-        done = int(last["SuccessfulCall(C)"])
-        times: list[float] = []
-        for file in self.folder.glob("uac_*_rtt.csv"):
-            rows = csv.reader(file.open(encoding="utf-8"), delimiter=";")
-            times += [float(row[1]) for row in rows if len(row) >= 2 and row[1].replace(".", "").isdigit()]
-        return calls - done, times
-
-    def _sipp(self, name: str, port: int, *options: str) -> "subprocess.Popen[bytes]":
-        common = [
-            "-i",
-            HOST,
-            "-p",
-            str(port),
-            "-mp",
-            str(port + 1000),
-            "-buff_size",
-            "4194304",
-            "-nostdin",
-            "-l",
-            "15000",
-        ]
-        with (self.folder / f"{name}.out").open("wb") as out:
-            return subprocess.Popen(
-                ["sipp", *options, *common], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out
-            )
-
-    def _wait_until_up(self) -> None:
-        """Until it says so, which it does once the company is there."""
-        log = self.folder / "serve.log"
-        for _ in range(200):
-            text = log.read_text(encoding="utf-8")
-            if "Tandem is up" in text:
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        raise SystemExit("calls: the exchange does not start:\n" + log.read_text(encoding="utf-8"))
+    def _call(self, rate: int, calls: int) -> Outcome:
+        options = ("-sn", "uac", "-s", DID, "-d", str(HOLD_MS))
+        return sipp.run(self.folder, CALLER_PORT, SIP_PORT, rate, calls, *options)
 
 
 RUST_THREADS = frozenset({"sip", "resolver", "media-writer"})
@@ -287,45 +209,3 @@ def _register(user: str, port: int) -> None:
                 f'response="{response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="load"'
             )
     raise SystemExit("calls: the register was refused twice")
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _cpu(pid: int) -> dict[str, float]:
-    """CPU seconds by thread name."""
-    used: dict[str, float] = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            name = (task / "comm").read_text(encoding="utf-8").strip()
-            seconds = int((task / "schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
-        except FileNotFoundError:
-            continue
-        used[name] = used.get(name, 0.0) + seconds
-    return used
-
-
-def _rss_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    found = re.search(r"VmRSS:\s+(\d+)", status)
-    return int(found[1]) / 1024 if found else 0.0
-
-
-def _settle() -> None:
-    """Finished calls are remembered for 32 s (RFC 3261 §17); wait until they are forgotten."""
-    time.sleep(36)
-
-
-def _quantile(times: list[float], share: float) -> float:
-    ordered = sorted(times)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("TANDEM_")}
