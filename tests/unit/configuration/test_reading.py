@@ -126,9 +126,12 @@ def test_a_trunks_host_is_a_name_or_an_address(host: str, told: str | None) -> N
     assert problems.found == ([] if told is None else [Problem("trunks[0].host", told)])
 
 
-@pytest.mark.parametrize(("transport", "problems"), [("tcp", 0), ("sctp", 1)])
-def test_a_trunk_speaks_udp_or_tcp(transport: str, problems: int) -> None:
+@pytest.mark.parametrize(
+    ("transport", "problems", "port"),
+    [("udp", 0, 5060), ("tcp", 0, 5060), ("tls", 0, 5061), ("sctp", 1, 5060)],
+)
+def test_a_trunk_speaks_udp_tcp_or_tls_at_the_usual_port(transport: str, problems: int, port: int) -> None:
     found = Problems()
     body = {"id": "t", "host": "sip.example", "caller_number": "+74951234567", "transport": transport}
-    read_trunk(Fields(body, "", found), Secrets())
-    assert len(found.found) == problems
+    trunk = read_trunk(Fields(body, "", found), Secrets())
+    assert (len(found.found), trunk.port) == (problems, port)
