@@ -15,6 +15,20 @@ from orchestrator.model.identifiers import CompanyId
 router = APIRouter(prefix="/companies", tags=["directory"])
 
 
+class ClassOfServiceOut(Out):
+    """What a person may do towards the outside."""
+
+    may_call: tuple[str, ...] = Field(description="Cost classes of numbers")
+    may_transfer: bool
+    may_forward: bool
+
+
+class CeilingOut(Out):
+    """Only the operator's key changes it."""
+
+    prefixes: tuple[str, ...] | None = Field(description="How public numbers must begin; null: no matter how")
+
+
 class CompanyOut(Out):
     """A company: what holds for all of its people and numbers."""
 
@@ -25,7 +39,13 @@ class CompanyOut(Out):
     time_zone: str
     country_code: str
     outside_trunk: str | None
-    outside_prefixes: tuple[str, ...]
+    outside_prefixes: dict[str, str] | None = Field(
+        description="Cost class by the beginning of a public number; null: those of the country are national"
+    )
+    classes_of_service: dict[str, ClassOfServiceOut] = Field(
+        description="By name; `default` holds for the others"
+    )
+    ceiling: CeilingOut = Field(description="What the operator lets the company do")
     emergency_numbers: tuple[str, ...]
 
 

@@ -74,6 +74,7 @@ class _Person(In):
     role: Text | None = None
     freelancer: bool = False
     time_zone: Text | None = None
+    class_of_service: Id | None = Field(default=None, description="What they may do towards the outside")
 
 
 class PersonIn(_Person):

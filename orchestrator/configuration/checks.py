@@ -17,6 +17,8 @@ from orchestrator.model.directory import (
     ToPerson,
 )
 from orchestrator.model.identifiers import DeviceId, ExtensionNumber, PersonId
+from orchestrator.model.outside import DEFAULT, Bar, Barred, Way
+from orchestrator.numbering.permission import Permission, permission_of
 
 
 def check(
@@ -32,6 +34,8 @@ class _Check:
     where: Mapping[Key, str]
     around: Surroundings
     problems: Problems
+    permission: Permission | None = None
+    """Who may call what outside, once asked for."""
     known: frozenset[str] | None = None
     """Prompts, once asked for."""
 
@@ -98,6 +102,11 @@ class _Check:
                 )
             if person.site and person.site not in self.configuration.sites:
                 self._wrong("person", person.id, "site", f"no site {person.site!r}")
+            services = self.configuration.company.classes_of_service
+            if person.class_of_service != DEFAULT and person.class_of_service not in services:
+                names = ", ".join(sorted({DEFAULT, *services}))
+                told = f"no class of service {person.class_of_service!r} (there are: {names})"
+                self._wrong("person", person.id, "class_of_service", told)
             if person.time_zone:
                 self._zone(person.time_zone, "person", person.id)
             for place, device in enumerate(person.devices):
@@ -111,7 +120,7 @@ class _Check:
                     if (user := usernames.setdefault(device.username, device.id)) != device.id:
                         self._wrong("person", person.id, f"{at}.username", f"is taken by device {user}")
                 elif isinstance(device, OutsideDevice):
-                    self._allowed(device.number, "person", person.id, f"{at}.number")
+                    self._allowed(person, device.number, "person", person.id, f"{at}.number")
             self._steps(person)
 
     def _steps(self, person: Person) -> None:
@@ -120,26 +129,35 @@ class _Check:
             if isinstance(step, ToPerson) and step.person == person.id:
                 self._wrong("person", person.id, at, "leads back to the same person")
             else:
-                self._leads(step, "person", person.id, at)
+                self._leads(step, "person", person.id, at, person)
 
-    def _leads(self, destination: Destination, kind: Kind, id: str, at: str) -> None:
+    def _leads(
+        self, destination: Destination, kind: Kind, id: str, at: str, by: Person | None = None
+    ) -> None:
         match destination:
             case ToPerson():
                 if destination.person not in self.configuration.people:
                     self._wrong(kind, id, f"{at}.person", f"no person {destination.person!r}")
             case ToOutside():
-                self._allowed(destination.number, kind, id, f"{at}.outside")
+                self._allowed(by, destination.number, kind, id, f"{at}.outside")
             case Announcement():
                 self._prompt(destination, kind, id, at)
                 if destination.then is not None:
-                    self._leads(destination.then, kind, id, f"{at}.then")
+                    self._leads(destination.then, kind, id, f"{at}.then", by)
 
-    def _allowed(self, number: str, kind: Kind, id: str, at: str) -> None:
+    def _allowed(self, by: Person | None, number: str, kind: Kind, id: str, at: str) -> None:
+        """No call is sent where it would be barred. What an object says that is not at hand refuses no change."""
         company = self.configuration.company
-        if not company.outside_trunk:
-            self._wrong(kind, id, at, "the company has no trunk for calls outside (outside.trunk)")
-        elif not number.startswith(company.outside_prefixes or ("\0",)):
-            self._wrong(kind, id, at, f"{number} begins with none of outside.prefixes")
+        if (
+            not {(kind, id), ("company", company.id)} & self.where.keys()
+            or number in self.configuration.numbers
+        ):
+            return
+        if self.permission is None:
+            self.permission = permission_of(company, has_trunk=company.outside_trunk is not None)
+        barred = self.permission.bar(by, number, Way.FORWARD)
+        if barred is not None:
+            self._wrong(kind, id, at, _why(barred, by))
 
     def _prompt(self, announcement: Announcement, kind: Kind, id: str, at: str) -> None:
         if self.around.prompts is None or not announcement.prompt:
@@ -164,3 +182,19 @@ class _Check:
             self.problems.add("", f"{kind} {id}: {at}: {what}")
         else:
             self.problems.add(f"{here}.{at}" if here else at, what)
+
+
+def _why(barred: Barred, by: Person | None) -> str:
+    service = f"outside.classes_of_service.{by.class_of_service if by else DEFAULT}"
+    match barred.because:
+        case Bar.NO_TRUNK:
+            return "the company has no trunk for calls outside (outside.trunk)"
+        case Bar.OWN_NUMBER:
+            return f"{barred.number} is the company's own number"
+        case Bar.COST_CLASS:
+            allowed = ", ".join(barred.may_call) or "nobody outside"
+            return f"{barred.number} is {barred.cost_class} by outside.prefixes; {service}.may_call has: {allowed}"
+        case Bar.TRANSFER | Bar.FORWARD:
+            return f"{barred.number} is outside, and {service} has may_forward: false"
+        case Bar.CEILING:
+            return f"{barred.number} is above the ceiling of the company, which only the operator's key may change"

@@ -101,6 +101,30 @@ class Fields:
         here = self.at(key)
         return [(f"{here}[{place}]", member) for place, member in enumerate(value)]
 
+    def is_list(self, key: str) -> bool:
+        """Whether a list is given under the key."""
+        value = self._values.get(key)
+        return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+    def entries(self, key: str, most: int, *, like: "Pattern") -> list[tuple[str, str, object]] | None:
+        """The names, paths and values of a mapping with names of the user's; None where it is not given."""
+        value = self._take(key)
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            self.wrong(key, f"must be a mapping, not {_kind(value)}")
+            return []
+        if len(value) > most:
+            self.wrong(key, f"has {len(value)} members, at most {most} are allowed")
+            return []
+        found = []
+        for name, member in value.items():
+            if isinstance(name, str) and like.fits(name):
+                found.append((name, f"{self.at(key)}.{name}", member))
+            else:
+                self.wrong(key, f"a key must be {like.words}, not {str(name)[:100]!r}")
+        return found
+
     def flag(self, key: str, default: bool = False) -> bool:
         """True or false."""
         value = self._take(key)

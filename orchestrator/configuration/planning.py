@@ -123,7 +123,7 @@ def _check_permitted(now: Configuration | None, after: Configuration, around: Su
     """Raises `NotPermitted`, before anything is compared with other companies.
 
     Who a trunk is with decides whose calls come in and on whose account calls go out; calls to emergency numbers pass
-    limits that all companies share.
+    limits that all companies share; a ceiling is what the operator lets a company do.
     """
     if around.as_operator:
         return
@@ -135,6 +135,8 @@ def _check_permitted(now: Configuration | None, after: Configuration, around: Su
         raise NotPermitted(f"only the operator's key may add, change or remove trunks: {', '.join(trunks)}")
     if set(now.company.emergency_numbers) != set(after.company.emergency_numbers):
         raise NotPermitted("only the operator's key may change emergency_numbers")
+    if now.company.ceiling != after.company.ceiling:
+        raise NotPermitted("only the operator's key may change ceiling")
 
 
 def _with(now: Configuration, kind: Kind, fields: Fields, secrets: Secrets) -> Configuration:

@@ -9,6 +9,7 @@ from orchestrator.configuration.digest import Secret, secret_of
 from orchestrator.configuration.document import Configuration
 from orchestrator.configuration.fields import Fields, Pattern, Problems
 from orchestrator.configuration.origins import network_of
+from orchestrator.configuration.outside import read_ceiling, read_outside
 from orchestrator.model.calls import Refusal
 from orchestrator.model.directory import (
     Announcement,
@@ -36,6 +37,7 @@ from orchestrator.model.identifiers import (
     SiteId,
     TrunkId,
 )
+from orchestrator.model.outside import DEFAULT
 
 
 @frozen
@@ -69,11 +71,7 @@ def secrets_of(kept: Configuration | None) -> Secrets:
 
 def read_company(fields: Fields) -> Company:
     """The keys that hold for the whole company."""
-    outside = fields.inner("outside")
-    trunk = outside.optional_text("trunk", like=ID) if outside else None
-    prefixes = outside.texts("prefixes", like=PREFIX) if outside else ()
-    if outside:
-        outside.finish()
+    outside = read_outside(fields.inner("outside"))
     terminal = fields.parse("terminal", lambda value, path: _destination(value, path, fields.problems))
     if not isinstance(terminal, Announcement) or terminal.then is not None:
         what = "must be an announcement without `then`" if fields.has("terminal") else "missing"
@@ -88,8 +86,10 @@ def read_company(fields: Fields) -> Company:
         language=fields.choice("language", {"en": "en", "ru": "ru"}, "en"),
         time_zone=fields.text("time_zone", "UTC"),
         country_code=fields.text("country_code", "7", like=COUNTRY_CODE),
-        outside_trunk=TrunkId(trunk) if trunk else None,
-        outside_prefixes=prefixes,
+        outside_trunk=outside.trunk,
+        outside_prefixes=outside.prefixes,
+        classes_of_service=outside.services,
+        ceiling=read_ceiling(fields.inner("ceiling")),
         emergency_numbers=fields.texts("emergency_numbers", ("112",), like=DIGITS, most=20),
     )
 
@@ -180,6 +180,7 @@ def read_person(fields: Fields, realm: str, secrets: Secrets) -> Person:
         role=fields.text("role", ""),
         freelancer=fields.flag("freelancer"),
         time_zone=fields.optional_text("time_zone"),
+        class_of_service=fields.text("class_of_service", DEFAULT, like=ID),
     )
 
 
@@ -300,7 +301,6 @@ ID = Pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "letters, digits, - and _")
 HOST = Pattern(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}", "a host name or address")
 USERNAME = Pattern(r"[A-Za-z0-9_.+~-]{1,64}", "letters, digits and _.+~-")
 PUBLIC = Pattern(r"\+[1-9][0-9]{4,14}", 'a public number in quotes, such as "+74951234567"')
-PREFIX = Pattern(r"\+[0-9]{0,15}", 'the beginning of a public number in quotes, such as "+7"')
 EXTENSION = Pattern(r"[0-9]{2,6}", "2 to 6 digits")
 DIGITS = Pattern(r"[0-9]{2,6}", "2 to 6 digits")
 COUNTRY_CODE = Pattern(r"[1-9][0-9]{0,2}", "1 to 3 digits")

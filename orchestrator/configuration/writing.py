@@ -18,6 +18,7 @@ from orchestrator.model.directory import (
     Trunk,
 )
 from orchestrator.model.identifiers import E164, PersonId, SiteId, TrunkId
+from orchestrator.model.outside import DEFAULT, ClassOfService
 
 
 def documents_of(configuration: Configuration) -> dict[Key, Body]:
@@ -86,12 +87,22 @@ def write_company(company: Company) -> Body:
         "terminal": _destination(company.terminal),
         "emergency_numbers": list(company.emergency_numbers),
     }
-    if company.outside_trunk or company.outside_prefixes:
-        outside: dict[str, Any] = {"prefixes": list(company.outside_prefixes)}
-        if company.outside_trunk:
-            outside["trunk"] = company.outside_trunk
-        body["outside"] = outside
-    return body
+    prefixes, services = company.outside_prefixes, company.classes_of_service
+    outside = _given(
+        trunk=company.outside_trunk,
+        prefixes=None if prefixes is None else dict(prefixes),
+        classes_of_service={name: _service(service) for name, service in services.items()} or None,
+    )
+    ceiling = _given(prefixes=None if company.ceiling.prefixes is None else list(company.ceiling.prefixes))
+    return body | _given(outside=outside or None, ceiling=ceiling or None)
+
+
+def _service(service: ClassOfService) -> Body:
+    return {
+        "may_call": list(service.may_call),
+        "may_transfer": service.may_transfer,
+        "may_forward": service.may_forward,
+    }
 
 
 def write_site(site: Site) -> Body:
@@ -132,7 +143,11 @@ def write_person(person: Person) -> Body:
     if person.next_steps:
         body["next"] = {why.value: _destination(step) for why, step in person.next_steps.items()}
     return body | _given(
-        call_limit=person.call_limit, site=person.site, role=person.role or None, time_zone=person.time_zone
+        call_limit=person.call_limit,
+        site=person.site,
+        role=person.role or None,
+        time_zone=person.time_zone,
+        class_of_service=None if person.class_of_service == DEFAULT else person.class_of_service,
     )
 
 

@@ -9,6 +9,7 @@ from attrs import frozen
 from orchestrator.model.calls import Arrival, FromTrunk
 from orchestrator.model.directory import Destination, ToPerson
 from orchestrator.model.identifiers import E164, PersonId, TrunkId
+from orchestrator.model.outside import Barred, Way
 from orchestrator.numbering.directory import Directory
 
 
@@ -29,6 +30,8 @@ class Outward:
     trunk: TrunkId
     number: str
     because: str
+    by: PersonId | None = None
+    """Who causes the call, and answers for it; None: the company itself."""
 
 
 @frozen
@@ -37,6 +40,8 @@ class Nowhere:
 
     because: str
     status: int
+    barred: Barred | None = None
+    """Why a number outside is not called."""
 
 
 Route = LeadsTo | Outward | Nowhere
@@ -46,7 +51,8 @@ def route(directory: Directory, arrival: Arrival) -> Route:
     """Where this arrival leads."""
     if isinstance(arrival.source, FromTrunk):
         return route_from_outside(directory, arrival.called)
-    return route_from_inside(directory, arrival.called)
+    caller = directory.owner(arrival.source.device)
+    return route_from_inside(directory, arrival.called, caller.id if caller else None)
 
 
 def route_from_outside(directory: Directory, called: str) -> Route:
@@ -56,11 +62,13 @@ def route_from_outside(directory: Directory, called: str) -> Route:
     return Nowhere("unknown_number", 404)
 
 
-def route_from_inside(directory: Directory, called: str) -> Route:
-    """Where a number leads that somebody of the company has dialled, or a command names."""
+def route_from_inside(
+    directory: Directory, called: str, by: PersonId | None = None, way: Way = Way.CALL
+) -> Route:
+    """Where a number leads that somebody of the company has dialled, or a command names; with the right of `by`."""
     company, trunk = directory.company, directory.way_out
     if called in company.emergency_numbers:
-        return Outward(trunk.id, called, "emergency") if trunk else Nowhere("emergency", 503)
+        return Outward(trunk.id, called, "emergency", by) if trunk else Nowhere("emergency", 503)
     if person := directory.by_extension(called):
         return LeadsTo(ToPerson(person.id), "extension")
     if own := directory.number(called):
@@ -68,9 +76,10 @@ def route_from_inside(directory: Directory, called: str) -> Route:
     public = directory.spelled_out(called)
     if public is None:
         return Nowhere("unknown_number", 404)
-    if trunk is None or not directory.may_call(public):
-        return Nowhere("not_allowed", 403)
-    return Outward(trunk.id, public, "outside")
+    barred = directory.bar(by, public, way)
+    if trunk is None or barred is not None:
+        return Nowhere("not_allowed", 403, barred)
+    return Outward(trunk.id, public, "outside", by)
 
 
 def is_emergency(route: Route) -> bool:

@@ -7,6 +7,7 @@ from orchestrator.model import journal as j
 from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal
 from orchestrator.model.directory import DeviceKind
 from orchestrator.model.identifiers import PersonId
+from orchestrator.model.outside import Bar, Barred
 
 
 def say(entry: j.Entry, names: Names) -> str:
@@ -21,6 +22,8 @@ def say(entry: j.Entry, names: Names) -> str:
         case j.PromptUnheard(prompt=prompt, leg=leg):
             whose = names.of_leg(leg, KINDS) or "the far end"
             return f"The announcement “{prompt}” was not heard: {whose} speaks no G.711, or the file is gone"
+        case j.OutsideBarred(barred=barred):
+            return why_barred(barred, names)
         case j.LegFinished(leg=leg, by=by, status=status, media=media):
             whose = names.of_leg(leg, KINDS) or "a leg"
             return f"Connection with {whose} ended: {ENDED_BY[by]}, SIP {status}{_quality(media)}"
@@ -97,6 +100,26 @@ def _search(
             return f"Forwarding went in a circle ({path}); the circle was cut"
         case _:
             assert_never(entry)
+
+
+def why_barred(barred: Barred, names: Names) -> str:
+    """Why a number outside was not called."""
+    number = barred.number
+    who = names.of_person(barred.by) if barred.by else "the company itself"
+    match barred.because:
+        case Bar.NO_TRUNK:
+            return f"{number} was not called: the company has no trunk for calls outside"
+        case Bar.OWN_NUMBER:
+            return f"{number} was not called: it is the company's own, the call would go out and come back"
+        case Bar.COST_CLASS:
+            allowed = f"{', '.join(barred.may_call)} only" if barred.may_call else "nobody outside"
+            return f"{number} is {barred.cost_class}; {who} may call {allowed}"
+        case Bar.TRANSFER:
+            return f"{number} was not called: {who} may not transfer calls outside"
+        case Bar.FORWARD:
+            return f"{number} was not called: {who} may not forward calls outside"
+        case Bar.CEILING:
+            return f"{number} is {barred.cost_class}; the operator of the exchange has not opened it to the company"
 
 
 def _destination(to: str, names: Names) -> str:

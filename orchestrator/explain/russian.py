@@ -7,6 +7,7 @@ from orchestrator.model import journal as j
 from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal
 from orchestrator.model.directory import DeviceKind
 from orchestrator.model.identifiers import PersonId
+from orchestrator.model.outside import Bar, Barred, CostClass
 
 
 def say(entry: j.Entry, names: Names) -> str:
@@ -21,6 +22,8 @@ def say(entry: j.Entry, names: Names) -> str:
         case j.PromptUnheard(prompt=prompt, leg=leg):
             whose = f" ({found})" if (found := names.of_leg(leg, KINDS)) else ""
             return f"Объявление «{prompt}» не прозвучало: эта сторона{whose} не знает G.711, или файла больше нет"
+        case j.OutsideBarred(barred=barred):
+            return _why_barred(barred, names)
         case j.LegFinished(leg=leg, by=by, status=status, media=media):
             whose = f" ({found})" if (found := names.of_leg(leg, KINDS)) else ""
             return f"Соединение закрыто{whose}: {ENDED_BY[by]}, SIP {status}{_quality(media)}"
@@ -97,6 +100,30 @@ def _search(
             return f"Переадресация пошла по кругу ({path}); круг разорван"
         case _:
             assert_never(entry)
+
+
+def _why_barred(barred: Barred, names: Names) -> str:
+    number, cost_class = barred.number, _cost_class(barred.cost_class)
+    who = names.of_person(barred.by) if barred.by else "сама компания"
+    match barred.because:
+        case Bar.NO_TRUNK:
+            return f"Номер {number} не вызван: у компании нет транка для внешних вызовов"
+        case Bar.OWN_NUMBER:
+            return f"Номер {number} не вызван: это номер самой компании, вызов вышел бы наружу и вернулся"
+        case Bar.COST_CLASS:
+            allowed = ", ".join(map(_cost_class, barred.may_call))
+            permitted = f"разрешено только: {allowed}" if allowed else "внешние вызовы не разрешены"
+            return f"Номер {number} — {cost_class}; {who}: {permitted}"
+        case Bar.TRANSFER:
+            return f"Номер {number} не вызван; {who}: переводить вызовы наружу не разрешено"
+        case Bar.FORWARD:
+            return f"Номер {number} не вызван; {who}: переадресовывать вызовы наружу не разрешено"
+        case Bar.CEILING:
+            return f"Номер {number} — {cost_class}; оператор станции не открыл его для компании"
+
+
+def _cost_class(cost_class: CostClass) -> str:
+    return COST_CLASSES.get(cost_class, cost_class)
 
 
 def _destination(to: str, names: Names) -> str:
@@ -189,6 +216,12 @@ CAUSES: Final = {
     EndCause.NOT_REACHED: "никого найти не удалось",
     EndCause.SHUTDOWN: "станция остановлена",
     EndCause.CRASHED: "внутренняя ошибка",
+}
+COST_CLASSES: Final = {
+    "national": "по стране",
+    "foreign": "за границу",
+    "premium": "платный",
+    "satellite": "спутниковый",
 }
 GONE: Final = {
     "unregistered": "снял регистрацию",

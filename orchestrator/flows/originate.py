@@ -9,7 +9,7 @@ from orchestrator.flows.seek import follow, seek, walker
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Ending, Party, Story, left
 from orchestrator.flows.talk import talk
-from orchestrator.flows.wording import direction_of, routed
+from orchestrator.flows.wording import direction_of, routed, why_nowhere
 from orchestrator.flows.world import World
 from orchestrator.forwarding.walk import End
 from orchestrator.model.calls import CallerId, EndCause, Failed, FromDevice, Refusal, Who
@@ -17,6 +17,7 @@ from orchestrator.model.commands import OriginateCall
 from orchestrator.model.directory import Person
 from orchestrator.model.identifiers import DeviceId
 from orchestrator.model.journal import CallArrived, CommandFailed, PersonNotReached
+from orchestrator.numbering.directory import Directory
 
 
 async def originate(world: World, command: OriginateCall) -> None:
@@ -32,8 +33,8 @@ async def originate(world: World, command: OriginateCall) -> None:
 async def _originate(world: World, command: OriginateCall) -> None:
     directory = world.directory(command.company)
     person = directory.person(command.caller)
-    route = route_from_inside(directory, command.to)
-    refused = _refusal(world, person, route)
+    route = route_from_inside(directory, command.to, command.caller)
+    refused = _refusal(world, directory, person, command.to, route)
     if refused is not None or person is None or isinstance(route, Nowhere):
         code, detail = refused or ("", "")
         world.journal.write(command.company, CommandFailed(command.id, command.kind, code, detail))
@@ -88,13 +89,15 @@ async def _tale(story: Story, command: OriginateCall, person: Person, leads: Lea
             return await seeker.hear_out(End(story.directory.company.terminal.prompt, sought=True))
 
 
-def _refusal(world: World, person: Person | None, route: Route) -> tuple[str, str] | None:
+def _refusal(
+    world: World, directory: Directory, person: Person | None, to: str, route: Route
+) -> tuple[str, str] | None:
     if not (world.journal.accepting or is_emergency(route)):
         return "storage_unavailable", "the exchange takes no new calls now"
     if person is None:
         return "not_found", "no such person"
     if isinstance(route, Nowhere):
-        return route.because, "that number leads nowhere"
+        return route.because, why_nowhere(directory, to, route)
     return None
 
 

@@ -21,7 +21,7 @@ from orchestrator.model.calls import (
     Who,
 )
 from orchestrator.model.errors import NoSuchCompany
-from orchestrator.model.journal import CallArrived
+from orchestrator.model.journal import CallArrived, OutsideBarred
 
 
 async def serve(world: World, arrival: Arrival) -> None:
@@ -65,6 +65,8 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
         raise AssertionError("an arrival has a leg")
     story.tell(routed(story, leads))
     if isinstance(leads, Nowhere):
+        if leads.barred is not None:
+            story.tell(OutsideBarred(story.id, leads.barred))
         story.call.reject(leads.status)
         return Ending(EndCause.REFUSED, leads.status, leads.because)
     if who.person is not None:

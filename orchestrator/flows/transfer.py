@@ -10,23 +10,28 @@ from orchestrator.dialplan.routing import LeadsTo, Nowhere, Outward, route_from_
 from orchestrator.flows.seek import seek
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Ending, Party, Story, left
-from orchestrator.flows.wording import where
+from orchestrator.flows.wording import where, why_nowhere
 from orchestrator.forwarding.walk import End
 from orchestrator.model.calls import CallerId, EndCause, Failed
 from orchestrator.model.commands import Side, TransferCall
 from orchestrator.model.directory import ToPerson
-from orchestrator.model.journal import CallTransferred
+from orchestrator.model.journal import CallTransferred, OutsideBarred
+from orchestrator.model.outside import Way
 
 
 async def transfer(
     story: Story, caller: Party, callee: Party, command: TransferCall
 ) -> tuple[Party, Party] | Ending:
     """Carry out `command`; the pair that talks afterwards, or how the call ended instead."""
-    route = route_from_inside(story.directory, command.to)
-    if isinstance(route, Nowhere):
-        story.failed(command, route.because, f"{command.to!r} leads nowhere")
-        return caller, callee
     leaving, staying = (caller, callee) if command.leaving is Side.CALLER else (callee, caller)
+    # Whoever leaves causes the call that follows; where that is a stranger, the colleague who stays.
+    by = leaving.who.person or staying.who.person
+    route = route_from_inside(story.directory, command.to, by, Way.TRANSFER)
+    if isinstance(route, Nowhere):
+        if route.barred is not None:
+            story.tell(OutsideBarred(story.id, route.barred))
+        story.failed(command, route.because, why_nowhere(story.directory, command.to, route))
+        return caller, callee
     leaving.leg.hang_up()
     if leaving.who.person is not None:
         story.active.release(leaving.who.person)

@@ -1,6 +1,7 @@
 """Who calls and where the call leads, in the words of the journal."""
 
 from orchestrator.dialplan.routing import LeadsTo, Nowhere, Outward, Route, person_of
+from orchestrator.explain import names_in, why_barred
 from orchestrator.flows.story import Story
 from orchestrator.forwarding.walk import name_of
 from orchestrator.model.calls import Arrival, Direction, FromDevice, FromTrunk, Who
@@ -44,3 +45,10 @@ def where(leads: Route) -> str:
             return f"outside:{number}"
         case Nowhere():
             return "nowhere"
+
+
+def why_nowhere(directory: Directory, called: str, leads: Nowhere) -> str:
+    """Why a command leads nowhere, for whoever gave it."""
+    if leads.barred is not None:
+        return why_barred(leads.barred, names_in(directory))
+    return f"{called!r} leads nowhere"

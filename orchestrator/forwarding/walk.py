@@ -24,7 +24,8 @@ from orchestrator.model.directory import (
     ToPerson,
 )
 from orchestrator.model.identifiers import CallId, DeviceId, PersonId, PromptName, TrunkId
-from orchestrator.model.journal import DeviceSkipped, LoopCut, PersonNotReached
+from orchestrator.model.journal import DeviceSkipped, LoopCut, OutsideBarred, PersonNotReached
+from orchestrator.model.outside import Way
 from orchestrator.numbering.directory import Directory
 
 
@@ -42,6 +43,8 @@ class Dial:
 
     trunk: TrunkId
     number: str
+    by: PersonId | None = None
+    """Who sends callers there; None: the company itself."""
 
 
 @frozen
@@ -60,7 +63,7 @@ class End:
     """Whether somebody was sought before; otherwise the number led to this announcement."""
 
 
-Told = DeviceSkipped | PersonNotReached | LoopCut
+Told = DeviceSkipped | OutsideBarred | PersonNotReached | LoopCut
 """What was decided and needs no doing, for the journal."""
 
 Move = Ring | Dial | Play | Told
@@ -86,6 +89,8 @@ class Walker:
     """The device that calls: it cannot ring."""
     chain: list[PersonId] = field(factory=list)
     """Those tried, oldest first."""
+    _by: PersonId | None = None
+    """Whose next step is being followed; None: nobody's but the company's."""
     _detours: int = 0
     _sought: bool = False
 
@@ -112,8 +117,6 @@ class Walker:
         step = steps.get(why)
         if step is None and why is Refusal.UNREACHABLE:
             step = steps.get(Refusal.OFFLINE)
-        if isinstance(step, ToOutside) and not self._leads_on(step):
-            step = None
         return step or self.directory.company.terminal
 
     def _outside(self, number: str) -> Generator[Move, Refusal | None, Destination | None]:
@@ -122,10 +125,12 @@ class Walker:
         if own is not None:
             # A number of ours is not dialled through the carrier and back.
             self._detours += 1
+            self._by = None
             return own.leads_to if self._detours <= CHAIN_MAX else None
-        trunk = self.directory.way_out
-        if trunk is not None and self.directory.may_call(number):
-            yield Dial(trunk.id, number)
+        if barred := self._barred(self._by, number):
+            yield barred
+        elif (trunk := self.directory.way_out) is not None:
+            yield Dial(trunk.id, number, self._by)
         return None
 
     def _person(self, id: PersonId) -> Generator[Move, Refusal | None, Destination | None]:
@@ -139,6 +144,10 @@ class Walker:
         self.chain.append(id)
         why = yield from self.reach(person)
         step = self.next_step(person, why)
+        self._by = person.id
+        if isinstance(step, ToOutside) and (barred := self._barred(person.id, step.number)):
+            yield barred
+            step = self.directory.company.terminal
         named = "terminal" if step is self.directory.company.terminal else name_of(step)
         yield PersonNotReached(self.call, id, why, named)
         return step
@@ -147,7 +156,7 @@ class Walker:
         """The moves that try one person; why they were in vain."""
         if person.do_not_disturb:
             return Refusal.DO_NOT_DISTURB
-        if all(self._why_not(device) for device in person.devices):
+        if all(self._why_not(person, device) for device in person.devices):
             refusals = yield from self._skip(person, person.devices)
             return verdict(refusals)
         if person.call_limit is not None and self.presence.calls_of(person.id) >= person.call_limit:
@@ -155,7 +164,7 @@ class Walker:
         if person.strategy is RingStrategy.SERIAL:
             return (yield from self._one_by_one(person))
         refusals = yield from self._skip(person, person.devices)
-        ready = [device for device in person.devices if not self._why_not(device)]
+        ready = [device for device in person.devices if not self._why_not(person, device)]
         for rungs in rungs_of(person.strategy, ready):
             refusals.append((yield Ring(person, rungs)) or Refusal.UNREACHABLE)
         return verdict(refusals)
@@ -164,7 +173,7 @@ class Walker:
         """Presence is asked when a device's turn comes: much happens while another rings."""
         refusals: list[Refusal] = []
         for device, rungs in zip(person.devices, rungs_of(person.strategy, person.devices), strict=True):
-            if self._why_not(device):
+            if self._why_not(person, device):
                 refusals += yield from self._skip(person, (device,))
                 continue
             refusals.append((yield Ring(person, rungs)) or Refusal.UNREACHABLE)
@@ -177,21 +186,30 @@ class Walker:
     ) -> Generator[Move, Refusal | None, list[Refusal]]:
         refusals = []
         for device in devices:
-            if why := self._why_not(device):
+            if why := self._why_not(person, device):
+                if isinstance(device, OutsideDevice) and device.id != self.calling:
+                    barred = self.directory.bar(person.id, device.number, Way.FORWARD)
+                    if barred is not None:
+                        yield OutsideBarred(self.call, barred)
                 yield DeviceSkipped(self.call, person.id, device.id, why)
                 refusals.append(why)
         return refusals
 
-    def _why_not(self, device: Device) -> Refusal | None:
+    def _why_not(self, person: Person, device: Device) -> Refusal | None:
         """Why this device cannot ring now."""
         if device.id == self.calling:
             return Refusal.BUSY
         if isinstance(device, OutsideDevice):
-            return None if self.directory.can_ring(device) else Refusal.UNREACHABLE
+            barred = self.directory.bar(person.id, device.number, Way.FORWARD)
+            return Refusal.UNREACHABLE if barred else None
         return None if self.presence.is_online(device.id) else Refusal.OFFLINE
 
-    def _leads_on(self, step: ToOutside) -> bool:
-        return self.directory.number(step.number) is not None or self.directory.may_call(step.number)
+    def _barred(self, by: PersonId | None, number: str) -> OutsideBarred | None:
+        """Why callers are not sent there; a number of ours is led on inside."""
+        if self.directory.number(number) is not None:
+            return None
+        barred = self.directory.bar(by, number, Way.FORWARD)
+        return OutsideBarred(self.call, barred) if barred else None
 
 
 def name_of(destination: Destination) -> str:

@@ -16,6 +16,7 @@ from orchestrator.model.identifiers import (
     SiteId,
     TrunkId,
 )
+from orchestrator.model.outside import DEFAULT, Ceiling, ClassOfService, CostClass
 
 
 @frozen
@@ -112,6 +113,8 @@ class Person:
     freelancer: bool = False
     time_zone: str | None = None
     """IANA name; None: the company's."""
+    class_of_service: str = DEFAULT
+    """What this person may do towards the outside, by its name in the company."""
 
 
 @frozen
@@ -166,7 +169,12 @@ class Company:
     """E.164 country code for numbers dialled in national form."""
     outside_trunk: TrunkId | None = None
     """Carries calls to public numbers; None: nobody calls outside."""
-    outside_prefixes: tuple[str, ...] = ()
-    """Public numbers may be called only if they begin with one of these ("+7"). Empty: none may."""
+    outside_prefixes: Mapping[str, CostClass] | None = None
+    """What numbers cost that begin so ("+7"); None: those of the company's country are national. All others are
+    foreign, but for those that `numbering.costs` knows better."""
+    classes_of_service: Mapping[str, ClassOfService] = field(factory=dict)
+    """By name. "default" is for people that name no other, and for the company's own numbers."""
+    ceiling: Ceiling = field(factory=Ceiling)
+    """The operator's alone."""
     emergency_numbers: tuple[str, ...] = ("112",)
     """Always allowed, never taken as extensions."""

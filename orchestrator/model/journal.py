@@ -21,6 +21,7 @@ from orchestrator.model.identifiers import (
     PromptName,
     TrunkId,
 )
+from orchestrator.model.outside import Barred
 
 
 class CallArrived(Struct, frozen=True):
@@ -83,6 +84,13 @@ class PersonNotReached(Struct, frozen=True):
     person: PersonId
     because: Refusal
     next: str
+
+
+class OutsideBarred(Struct, frozen=True):
+    """A number outside was not called: whoever caused the call has no right to it."""
+
+    call: CallId
+    barred: Barred
 
 
 class LoopCut(Struct, frozen=True):
@@ -218,6 +226,7 @@ Entry = (
     | DeviceRang
     | DeviceFailed
     | PersonNotReached
+    | OutsideBarred
     | LoopCut
     | CallAnswered
     | TerminalReached

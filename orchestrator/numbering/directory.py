@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
-from orchestrator.model.directory import Company, Device, Number, OutsideDevice, Person, Site, Trunk
+from orchestrator.model.directory import Company, Device, Number, Person, Site, Trunk
 from orchestrator.model.identifiers import (
     E164,
     CompanyId,
@@ -17,6 +17,8 @@ from orchestrator.model.identifiers import (
     SiteId,
     TrunkId,
 )
+from orchestrator.model.outside import Bar, Barred, Way
+from orchestrator.numbering.permission import Permission, permission_of
 from orchestrator.numbering.spelling import to_e164
 
 
@@ -32,6 +34,8 @@ class Directory:
     owners: Mapping[DeviceId, tuple[Person, Device]] = field(repr=False)
     """Every device with the person it belongs to."""
     extensions: Mapping[ExtensionNumber, Person] = field(repr=False)
+    permission: Permission = field(repr=False)
+    """Who may call what outside."""
 
     @property
     def id(self) -> CompanyId:
@@ -64,16 +68,11 @@ class Directory:
         """The trunk that carries calls to public numbers."""
         return self.trunks.get(self.company.outside_trunk) if self.company.outside_trunk else None
 
-    def may_call(self, number: str) -> bool:
-        """Whether this public number may be called: there is a way out, a prefix permits it, and it is not our own."""
-        company = self.company
-        if self.way_out is None or number in self.numbers:
-            return False
-        return number in company.emergency_numbers or number.startswith(company.outside_prefixes)
-
-    def can_ring(self, device: OutsideDevice) -> bool:
-        """Whether this device behind a trunk may be rung."""
-        return self.may_call(device.number)
+    def bar(self, by: PersonId | None, number: str, way: Way) -> Barred | None:
+        """Why a call outside that `by` causes (None: the company itself) is not made; None: it may be."""
+        if number in self.numbers:
+            return Barred(number, Bar.OWN_NUMBER, self.permission.cost_class(number), by)
+        return self.permission.bar(None if by is None else self.people.get(by), number, way)
 
 
 def directory_of(
@@ -85,12 +84,14 @@ def directory_of(
 ) -> Directory:
     """Build the indexes. What stands twice (the configuration refuses that) is found as its last."""
     by_id = {person.id: person for person in people}
+    trunks_by_id = {trunk.id: trunk for trunk in trunks}
     return Directory(
         company,
         by_id,
-        {trunk.id: trunk for trunk in trunks},
+        trunks_by_id,
         {number.number: number for number in numbers},
         {site.id: site for site in sites},
         {device.id: (person, device) for person in by_id.values() for device in person.devices},
         {person.extension: person for person in by_id.values()},
+        permission_of(company, has_trunk=company.outside_trunk in trunks_by_id),
     )

@@ -19,7 +19,9 @@ README = (ROOT / "README.md").read_text()
 
 READERS = {
     "Company": ("read_company", "fields"),
-    "Outside": ("read_company", "outside"),
+    "Outside": ("read_outside", "outside"),
+    "Class of service": ("_service", "service"),
+    "Ceiling": ("read_ceiling", "ceiling"),
     "Site": ("read_site", "fields"),
     "Trunk": ("read_trunk", "fields"),
     "Person": ("read_person", "fields"),
@@ -27,7 +29,7 @@ READERS = {
     "Number": ("read_number", "fields"),
     "Destination": ("_destination", "fields"),
 }
-NO_READS = {"wrong", "has", "finish"}
+NO_READS = {"wrong", "has", "is_list", "finish"}
 
 
 def test_every_key_of_a_company_has_its_row() -> None:
@@ -41,9 +43,12 @@ def test_every_key_of_a_company_has_its_row() -> None:
 
 
 def _keys_read(function: str, fields: str) -> set[str]:
-    """Every key that a function of `reading` asks `fields` for."""
-    tree = ast.parse((ROOT / "orchestrator/configuration/reading.py").read_text())
-    [body] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    """Every key that a function of `configuration` asks `fields` for."""
+    sources = [
+        (ROOT / f"orchestrator/configuration/{name}.py").read_text() for name in ("reading", "outside")
+    ]
+    nodes = [node for source in sources for node in ast.parse(source).body]
+    [body] = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == function]
     return {
         call.args[0].value
         for call in ast.walk(body)

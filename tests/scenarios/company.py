@@ -39,6 +39,7 @@ from orchestrator.model.identifiers import (
     TrunkId,
 )
 from orchestrator.model.journal import CallArrived, CallEnded, Entry
+from orchestrator.model.outside import NATIONAL
 from orchestrator.numbering.directory import Directory, directory_of
 from orchestrator.ports import RINGBACK
 from orchestrator.rehearsal.leg import Caller, Phone, RehearsalLeg
@@ -89,7 +90,7 @@ def acme(*people: Person, numbers: Mapping[str, Destination] | None = None) -> D
         "acme.example",
         Announcement(UNAVAILABLE),
         outside_trunk=CARRIER,
-        outside_prefixes=("+7", "+1"),
+        outside_prefixes={"+7": NATIONAL, "+1": NATIONAL},
     )
     trunk = Trunk(CARRIER, "192.0.2.1", E164("+74951234500"))
     leads = (numbers or {}).items()

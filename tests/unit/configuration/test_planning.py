@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from orchestrator.configuration.digest import secret_of
 from orchestrator.configuration.document import Configuration, Surroundings
-from orchestrator.configuration.planning import plan_delete, plan_document, plan_put
+from orchestrator.configuration.fields import Problems
+from orchestrator.configuration.planning import plan_delete, plan_document, plan_put, read_document
+from orchestrator.configuration.reading import Secrets
 from orchestrator.configuration.writing import export
 from orchestrator.model.directory import SipDevice, Trunk
 from orchestrator.model.errors import ConfigError, NoSuchObject, NotPermitted
 from orchestrator.model.identifiers import E164, CompanyId, PersonId, TrunkId
+from orchestrator.model.outside import Ceiling
 
 COMPANY: dict[str, Any] = yaml.safe_load(
     """
@@ -141,7 +144,8 @@ def test_an_export_with_secrets_makes_the_same_company_elsewhere() -> None:
         ),
         (
             "d['people'][0]['next']['busy']['then'] = {'outside': '+14165550100'}",
-            "people[0].next.busy.then.outside: +14165550100 begins with none of outside.prefixes",
+            "people[0].next.busy.then.outside: +14165550100 is foreign by outside.prefixes; "
+            "outside.classes_of_service.default.may_call has: national",
         ),
         (
             "d['people'][0]['next']['offline'] = {}",
@@ -250,6 +254,7 @@ def test_a_companys_key_changes_what_is_its_own() -> None:
         ("d['emergency_numbers'] = ['112', '900']", "emergency_numbers"),
         ("d['emergency_numbers'] = []", "emergency_numbers"),
         ("d['trunks'][0]['host'] = '192.0.2.9'", "trunks: carrier"),
+        ("d['ceiling'] = {'prefixes': ['+']}", "ceiling"),
     ],
 )
 def test_only_the_operator_changes_what_concerns_everybody(edit: str, expected: str) -> None:
@@ -357,3 +362,62 @@ def test_whatever_comes_is_refused_with_problems_or_taken(value: Any, key: str, 
     except ConfigError:
         return
     assert plan_document(export(change.after, secrets=True), None, AROUND).after == change.after
+
+
+RULED = {
+    **COMPANY,
+    "outside": {
+        "trunk": "carrier",
+        "prefixes": {"+7": "national", "+1": "partners"},
+        "classes_of_service": {"default": {}, "sales": {"may_call": ["national", "partners"]}},
+    },
+    "ceiling": {"prefixes": ["+7", "+1"]},
+}
+
+
+def test_rules_for_calls_outside_are_written_as_they_were_read() -> None:
+    made = plan_document(RULED, None, AROUND).after
+    assert plan_document(export(made), made, AROUND).plan.changes == ()
+    assert read_document(export(made, secrets=True), Secrets(), Problems())[0] == made
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (
+            "d['people'][1]['class_of_service'] = 'guests'",
+            "people[1].class_of_service: no class of service 'guests' (there are: default, sales)",
+        ),
+        (
+            "d['people'][0]['next']['busy']['then'] = {'outside': '+14165550100'}",
+            "people[0].next.busy.then.outside: +14165550100 is partners by outside.prefixes; "
+            "outside.classes_of_service.default.may_call has: national",
+        ),
+        (
+            "d['outside']['classes_of_service']['default']['may_forward'] = False",
+            "people[0].next.busy.then.outside: +79160000000 is outside, and outside.classes_of_service.default "
+            "has may_forward: false",
+        ),
+        (
+            "d['ceiling']['prefixes'] = ['+1']",
+            "people[0].next.busy.then.outside: +79160000000 is above the ceiling of the company, which only the "
+            "operator's key may change",
+        ),
+        (
+            "d['numbers'][0]['to'] = {'outside': '+78091234567'}",
+            "numbers[0].to.outside: +78091234567 is premium by ",
+        ),
+    ],
+)
+def test_no_path_leads_where_calls_are_barred(edit: str, expected: str) -> None:
+    document = deepcopy(RULED)
+    exec(edit, {"d": document})
+    assert expected in [problem[: len(expected)] for problem in problems_of(document)]
+
+
+def test_a_path_that_is_barred_already_keeps_nobody_from_changing_something_else() -> None:
+    made = plan_document(RULED, None, AROUND).after
+    closed = evolve(made, company=evolve(made.company, ceiling=Ceiling(())))
+    assert plan_put(closed, "person", "boris", {"name": "B", "extension": "103"}, AROUND).plan.changes
+    with pytest.raises(ConfigError, match="above the ceiling"):
+        plan_put(closed, "number", "+74951234509", {"to": {"outside": "+79160000000"}}, AROUND)

@@ -14,6 +14,7 @@ from orchestrator.dialplan.routing import (
 from orchestrator.model.calls import Arrival, CallerId, FromDevice, FromTrunk
 from orchestrator.model.directory import Announcement
 from orchestrator.model.identifiers import E164, DeviceId, LegId, PersonId
+from orchestrator.model.outside import FOREIGN, NATIONAL, Bar, Barred
 from orchestrator.numbering.directory import directory_of
 from tests.scenarios.company import ACME, CARRIER, WELCOME, acme, person, to
 
@@ -29,7 +30,10 @@ DIRECTORY = acme(person("anna", "101"), numbers={"+74951234501": GREETING, "+749
         ("84951234502", LeadsTo(to("anna"), "number", E164("+74951234502"))),
         ("+79161234567", Outward(CARRIER, "+79161234567", "outside")),
         ("89161234567", Outward(CARRIER, "+79161234567", "outside")),
-        ("+4930123456", Nowhere("not_allowed", 403)),
+        (
+            "+4930123456",
+            Nowhere("not_allowed", 403, Barred("+4930123456", Bar.COST_CLASS, FOREIGN, None, (NATIONAL,))),
+        ),
         ("102", Nowhere("unknown_number", 404)),
         ("", Nowhere("unknown_number", 404)),
         ("anna", Nowhere("unknown_number", 404)),
@@ -67,4 +71,5 @@ def test_an_emergency_number_is_never_taken_as_an_extension_and_needs_a_way_out(
     assert route_from_inside(directory, "112") == Outward(CARRIER, "112", "emergency")
     isolated = directory_of(evolve(directory.company, outside_trunk=None), directory.people.values())
     assert route_from_inside(isolated, "112") == Nowhere("emergency", 503)
-    assert route_from_inside(isolated, "+79161234567") == Nowhere("not_allowed", 403)
+    barred = Barred("+79161234567", Bar.NO_TRUNK, NATIONAL)
+    assert route_from_inside(isolated, "+79161234567") == Nowhere("not_allowed", 403, barred)

@@ -25,6 +25,7 @@ from orchestrator.model.identifiers import (
     PromptName,
     TrunkId,
 )
+from orchestrator.model.outside import NATIONAL, SATELLITE, Bar, Barred
 
 DESK = SipDevice(DeviceId("anna-desk"), DeviceKind.DESK, "anna-desk", "0" * 32)
 MOBILE = OutsideDevice(DeviceId("anna-mobile"), DeviceKind.MOBILE, E164("+79161234567"))
@@ -128,6 +129,7 @@ OTHERS: list[j.Entry] = [
     j.DeviceFailed(CALL, LegId(2), DESK.id, ANNA.id, Refusal.BUSY, 486),
     j.PersonNotReached(CALL, ANNA.id, Refusal.NO_ANSWER, "terminal"),
     j.LoopCut(CALL, ANNA.id, (ANNA.id, PersonId("boris"))),
+    j.OutsideBarred(CALL, Barred("+88213001234", Bar.COST_CLASS, SATELLITE, ANNA.id, (NATIONAL,))),
     j.TerminalReached(CALL, PromptName("unavailable")),
     j.PromptUnheard(CALL, LegId(2), PromptName("unavailable")),
     j.CallTransferred(CALL, LegId(2), "person:boris", CommandId("x")),
@@ -152,3 +154,35 @@ def test_both_languages_know_every_word() -> None:
     }.items():
         assert set(getattr(english, table)) == set(words)
     assert set(LANGUAGES) == {"en", "ru"}
+
+
+@pytest.mark.parametrize(
+    ("because", "english_words", "russian_words"),
+    [
+        (
+            Bar.COST_CLASS,
+            "+882130 is satellite; Анна Иванова (101) may call national only",
+            "Номер +882130 — спутниковый; Анна Иванова (101): разрешено только: по стране",
+        ),
+        (
+            Bar.TRANSFER,
+            "+882130 was not called: Анна Иванова (101) may not transfer calls outside",
+            "Номер +882130 не вызван; Анна Иванова (101): переводить вызовы наружу не разрешено",
+        ),
+        (
+            Bar.CEILING,
+            "+882130 is satellite; the operator of the exchange has not opened it to the company",
+            "Номер +882130 — спутниковый; оператор станции не открыл его для компании",
+        ),
+    ],
+)
+def test_it_is_said_who_may_not_call_what(because: Bar, english_words: str, russian_words: str) -> None:
+    entry = j.OutsideBarred(CALL, Barred("+882130", because, SATELLITE, ANNA.id, (NATIONAL,)))
+    assert say(entry, NAMES, "en") == english_words
+    assert say(entry, NAMES, "ru") == russian_words
+
+
+@given(barred=st.builds(Barred))
+def test_every_bar_is_said(barred: Barred) -> None:
+    for language in LANGUAGES:
+        assert barred.number in say(j.OutsideBarred(CALL, barred), NAMES, language)

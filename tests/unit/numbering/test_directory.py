@@ -2,6 +2,7 @@ import timeit
 
 from orchestrator.model.directory import Announcement, Company, Number, Person, ToPerson
 from orchestrator.model.identifiers import E164, CompanyId, ExtensionNumber, PersonId, PromptName
+from orchestrator.model.outside import Bar, Way
 from orchestrator.numbering.directory import Directory, directory_of
 from tests.scenarios.company import acme, mobile, person, sip, to
 
@@ -28,11 +29,17 @@ def test_a_number_is_found_in_any_spelling() -> None:
 
 def test_only_permitted_numbers_may_be_called() -> None:
     directory = acme(numbers={"+74951234501": to("zoe")})
-    assert directory.may_call("+79161230101")
-    assert directory.may_call("112")
-    assert not directory.may_call("+4930123456")
-    assert not directory.may_call("+74951234501"), "our own number would go out and come back"
-    assert not directory_of(Company(CompanyId("x"), "X", "x", Announcement(PromptName("p")))).may_call("112")
+
+    def why(number: str, directory: Directory = directory) -> Bar | None:
+        barred = directory.bar(PersonId("zoe"), number, Way.CALL)
+        return barred.because if barred else None
+
+    assert why("+79161230101") is None
+    assert why("112") is None
+    assert why("+4930123456") is Bar.COST_CLASS
+    assert why("+74951234501") is Bar.OWN_NUMBER, "it would go out and come back"
+    isolated = directory_of(Company(CompanyId("x"), "X", "x", Announcement(PromptName("p"))))
+    assert why("112", isolated) is Bar.NO_TRUNK
 
 
 def test_a_hundred_thousand_numbers_are_found_as_fast_as_a_thousand() -> None:
