@@ -35,11 +35,30 @@ impl Algorithm {
 
     /// Hash of `text` in lower-case hexadecimal.
     pub(super) fn hex(self, text: &str) -> String {
+        note_hash();
         match self {
             Self::Md5 => to_hex(&Md5::digest(text)),
             Self::Sha256 => to_hex(&Sha256::digest(text)),
         }
     }
+}
+
+/// Counts a hash or HMAC, in tests only: they show that the same work is done for everybody.
+#[inline]
+pub(crate) fn note_hash() {
+    #[cfg(test)]
+    HASHES.with(|hashes| hashes.set(hashes.get() + 1));
+}
+
+/// Hashes and HMACs made by this thread.
+#[cfg(test)]
+pub(crate) fn hashes() -> u64 {
+    HASHES.with(std::cell::Cell::get)
+}
+
+#[cfg(test)]
+thread_local! {
+    static HASHES: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// H(username:realm:password): what is stored instead of the password.

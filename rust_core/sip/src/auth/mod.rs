@@ -6,5 +6,8 @@ mod server;
 
 pub(crate) use client::realm_of;
 pub use client::{ClientDigest, Credentials};
+#[cfg(test)]
+pub(crate) use digest::hashes;
+pub(crate) use digest::note_hash;
 pub use digest::{Algorithm, ha1};
 pub use server::{Challenger, Secrets, Verdict};

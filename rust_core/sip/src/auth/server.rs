@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use super::digest::{Algorithm, Fields, Inputs, is_equal, response, to_hex};
+use super::digest::{Algorithm, Fields, Inputs, is_equal, note_hash, response, to_hex};
 use crate::wire::{HeaderName, Request};
 
 /// What is stored of an account, hex.
@@ -58,6 +58,11 @@ pub struct Challenger {
     serial: u64,
     used: HashMap<String, Used>,
     by_age: VecDeque<(Instant, String)>,
+    /// The highest serial of those that were forgotten while they could still serve: they, and all that are older, serve
+    /// only if they are remembered.
+    forgotten: u64,
+    /// Used ones remembered.
+    max_used: usize,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +75,8 @@ struct Used {
 impl Challenger {
     /// `key` must be secret and random, and the same in each run; `run` another one in each.
     pub fn new(key: [u8; 32], run: u64, now: Instant) -> Self {
-        Self { key, run, epoch: now, serial: 0, used: HashMap::new(), by_age: VecDeque::new() }
+        let (used, by_age) = (HashMap::new(), VecDeque::new());
+        Self { key, run, epoch: now, serial: 0, used, by_age, forgotten: 0, max_used: MAX_USED }
     }
 
     /// Checks the credentials of a request in `header` for `realm`. `secrets` looks a user up. A challenge names
@@ -146,6 +152,7 @@ impl Challenger {
     }
 
     fn seal(&self, facts: &str, source: Option<IpAddr>) -> String {
+        note_hash();
         // A 32-byte key is always of the right length for HMAC.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
         // A seal of one kind must not pass for one of the other.
@@ -165,12 +172,15 @@ impl Challenger {
             return Provenance::MadeUp;
         }
         let mut hex = facts.split('.').map(|part| u64::from_str_radix(part, 16).ok());
-        let (Some(Some(run)), Some(Some(made_s))) = (hex.next(), hex.next()) else {
+        let (Some(Some(run)), Some(Some(made_s)), Some(Some(serial))) =
+            (hex.next(), hex.next(), hex.next())
+        else {
             return Provenance::MadeUp;
         };
         let age_s = now.saturating_duration_since(self.epoch).as_secs().saturating_sub(made_s);
         let is_young = run == self.run && age_s <= NONCE_LIFE.as_secs();
-        match is_young && is_equal(seal_here, &self.seal(facts, Some(source))) {
+        let is_clear = serial > self.forgotten || self.used.contains_key(nonce);
+        match is_young && is_clear && is_equal(seal_here, &self.seal(facts, Some(source))) {
             true => Provenance::Serves,
             false => Provenance::Stale,
         }
@@ -184,11 +194,14 @@ impl Challenger {
         }
         while let Some((at, _)) = self.by_age.front() {
             let is_over = now.saturating_duration_since(*at) > NONCE_LIFE + Duration::from_secs(1);
-            if !is_over && self.by_age.len() < MAX_USED {
+            if !is_over && self.by_age.len() < self.max_used {
                 break;
             }
             if let Some((_, oldest)) = self.by_age.pop_front() {
                 self.used.remove(&oldest);
+                if !is_over {
+                    self.forgotten = self.forgotten.max(serial_of(&oldest));
+                }
             }
         }
         if !self.used.contains_key(nonce) {
@@ -214,12 +227,17 @@ impl Challenger {
     }
 }
 
+/// The serial of a nonce of ours.
+fn serial_of(nonce: &str) -> u64 {
+    nonce.split('.').nth(2).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
+}
+
 /// Whose a nonce is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Provenance {
     /// One that we gave to this source, not too long ago.
     Serves,
-    /// One of ours that is too old, of an earlier run or of another source.
+    /// One of ours that is too old, of an earlier run, of another source or perhaps forgotten.
     Stale,
     /// None that we gave to anybody.
     MadeUp,
@@ -405,6 +423,32 @@ mod tests {
         assert_eq!(side.verify(&counted, "192.0.2.1", false), accepted());
         let after = side.verify(&old_form(&second, ""), "192.0.2.1", false);
         assert!(matches!(after, Verdict::Challenge(_)), "it was used");
+    }
+
+    #[test]
+    fn a_used_nonce_that_was_forgotten_serves_no_more() {
+        let mut side = Side::new();
+        side.challenger.max_used = 10;
+        let anna = credentials("anna", "pw");
+        let use_one = |side: &mut Side| {
+            let challenge = side.verify(&register(), "192.0.2.1", false);
+            let request = answered(challenge, &mut ClientDigest::new("cn".into()), &anna);
+            assert_eq!(side.verify(&request, "192.0.2.1", false), accepted());
+            request
+        };
+        let first = use_one(&mut side);
+        let waiting = side.verify(&register(), "192.0.2.1", false);
+        let requests: Vec<_> = (0..10).map(|_| use_one(&mut side)).collect();
+        let replayed = side.verify(&first, "192.0.2.1", false);
+        assert!(
+            matches!(&replayed, Verdict::Challenge(lines) if lines[0].contains("stale=true")),
+            "{replayed:?}"
+        );
+        assert_eq!(side.challenger.used.len(), 10);
+        // Those that are younger are as good as ever.
+        let unused = answered(waiting, &mut ClientDigest::new("cn".into()), &anna);
+        assert_eq!(side.verify(&unused, "192.0.2.1", false), accepted());
+        assert!(matches!(side.verify(&requests[9], "192.0.2.1", false), Verdict::Challenge(_)));
     }
 
     #[test]

@@ -23,8 +23,9 @@ pub(super) enum Sender {
 }
 
 impl Endpoint {
-    /// Everything but OPTIONS passes here: a known trunk, or a device that proves itself. Otherwise the request has
-    /// been answered.
+    /// Every request outside of a dialog passes here, whatever its method: of a known trunk, or of a device that proves
+    /// itself. Otherwise it has been answered. Only OPTIONS is answered to anybody (RFC 3261 §11.2), and a REGISTER is
+    /// asked as a registrar does (401).
     pub(super) fn gate(
         &mut self,
         now: Instant,
@@ -80,13 +81,11 @@ impl Endpoint {
             _ => self.config.default_realm.to_ascii_lowercase(),
         };
         let user = claimed.map(|(_, user)| user).unwrap_or_default();
-        let with_sha256 = match self.registrar.account(&realm, &user) {
-            Some(account) => account.secrets.ha1_sha256.is_some(),
-            None => {
-                let share = self.registrar.sha256_share();
-                unknown_takes_sha256(&self.config.secret, &realm, &user, share)
-            }
-        };
+        // Worked out for known users too: what is done for unknown ones alone, a stopwatch would tell.
+        let share = self.registrar.sha256_share();
+        let as_unknown = unknown_takes_sha256(&self.config.secret, &realm, &user, share);
+        let known = self.registrar.account(&realm, &user);
+        let with_sha256 = known.map_or(as_unknown, |known| known.secrets.ha1_sha256.is_some());
         let registrar = &self.registrar;
         let realm_of_accounts = realm.as_str();
         let find = |username: &str| {
@@ -190,6 +189,7 @@ pub(super) fn nonce_key(secret: &[u8; 32]) -> [u8; 32] {
 /// Unknown users take SHA-256 as often as known ones, and always the same ones, after a restart too, so that nothing
 /// shows. Who they are only the secret tells: whoever could compute it would know the others to exist.
 fn unknown_takes_sha256(secret: &[u8; 32], realm: &str, user: &str, share: f64) -> bool {
+    crate::auth::note_hash();
     // A 32-byte key is always of the right length for HMAC.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else { return false };
     mac.update(realm.as_bytes());

@@ -38,16 +38,27 @@ impl Endpoint {
         match request.method {
             Method::Options => self.refuse(reply, &request, 200, "OK", &capabilities()),
             Method::Register => self.on_register(now, flow, reply, &request),
-            Method::Invite => {
-                if let Some(sender) = self.gate(now, flow, reply, &request, &called) {
-                    self.on_invite(now, flow, reply, request, sender, called);
-                }
-            }
-            // An unknown user must not see whether a dialog of this name was ever there.
+            _ => self.on_gated(now, flow, reply, request, called),
+        }
+    }
+
+    /// All the rest: whoever does not show who they are hears the same to every method, and it costs nothing but that.
+    fn on_gated(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        reply: Flow,
+        request: Request,
+        called: String,
+    ) {
+        let Some(sender) = self.gate(now, flow, reply, &request, &called) else { return };
+        match request.method {
+            Method::Invite => self.on_invite(now, flow, reply, request, sender, called),
+            // RFC 3261 §12.2.2: outside of a dialog they are about nothing.
             Method::Bye | Method::Update | Method::Info => {
-                self.refuse(reply, &request, 481, "", &[]);
+                self.answer_once(now, reply, &request, 481, "", &[]);
             }
-            _ => self.refuse(reply, &request, 501, "", &[allow()]),
+            _ => self.answer_once(now, reply, &request, 501, "", &[allow()]),
         }
     }
 

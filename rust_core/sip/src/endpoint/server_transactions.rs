@@ -131,7 +131,8 @@ impl Endpoint {
         }
     }
 
-    /// Answers with a final status without keeping anything: what comes again is answered again.
+    /// Answers with a final status without keeping anything: what comes again is answered again. It may go to a
+    /// stranger, who is not told what we are.
     pub(super) fn refuse(
         &mut self,
         flow: Flow,
@@ -157,7 +158,8 @@ impl Endpoint {
         reason: &str,
         extra: &[(HeaderName, String)],
     ) {
-        let response = self.final_response(request, status, reason, extra);
+        let mut response = self.final_response(request, status, reason, extra);
+        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
         match self.open_server(now, flow, request) {
             Some(server) => self.respond(now, server, &response),
             None => self.send(flow, response.to_bytes()),
@@ -176,7 +178,6 @@ impl Endpoint {
         for (name, value) in extra {
             response.headers.push(name.clone(), value.clone());
         }
-        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
         response
     }
 }

@@ -211,7 +211,7 @@ fn what_cannot_be_served_is_refused_as_the_rfc_says() {
         (488, plain.replace("RTP/AVP", "RTP/SAV"), "Warning"),
         (420, invite("Require: 100rel\r\n", SDP), "Unsupported"),
         (420, invite("Require: path\r\n", SDP), "Unsupported"),
-        (416, plain.replace("INVITE sip:", "INVITE http:"), "Server"),
+        (416, plain.replace("INVITE sip:", "INVITE http:"), "To"),
         (400, plain.replace("Contact: ", "X-Contact: "), "Warning"),
         (400, plain.replace("CSeq: 1 INVITE", "CSeq: 1 BYE"), "Warning"),
         (505, plain.replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), "Warning"),
@@ -252,12 +252,12 @@ fn a_request_that_arrives_by_two_ways_is_merged() {
 fn methods_that_we_lack_are_named_and_options_tells_what_we_have() {
     let mut desk = Desk::new();
     for method in ["SUBSCRIBE", "PRACK", "FOO"] {
-        let response = desk.ask(PHONE, desk_request(method));
+        let response = desk.ask(CARRIER, desk_request(method));
         assert_eq!(response.status, 501, "{method}");
         assert!(response.headers.has_token(&HeaderName::Allow, "INVITE"));
     }
     for method in ["BYE", "UPDATE", "INFO"] {
-        assert_eq!(desk.ask(PHONE, desk_request(method)).status, 481);
+        assert_eq!(desk.ask(CARRIER, desk_request(method)).status, 481);
     }
     let options = desk.ask(PHONE, desk_request("OPTIONS"));
     assert_eq!(options.status, 200);

@@ -2,6 +2,7 @@
 
 mod calls_in;
 mod calls_out;
+mod gate;
 mod hold;
 mod in_dialog;
 mod memory;
