@@ -1,6 +1,6 @@
 //! The SIP side as one machine: messages in, messages out, no sockets and no clock.
 //!
-//! `wire` reads and writes bytes, `offer_answer` agrees on media, `auth` is the digest, `defence` bounds what
+//! `wire` reads and writes bytes, `websocket` frames them for browsers, `offer_answer` agrees on media, `auth` is the digest, `defence` bounds what
 //! strangers cost; `transaction`, `dialog`,
 //! `registrar` and `trunk` are the machines of RFC 3261, `way` says where each message goes, and `endpoint` joins them to legs, commands and events.
 
@@ -8,6 +8,7 @@ pub mod auth;
 pub mod defence;
 pub mod endpoint;
 pub mod offer_answer;
+pub mod websocket;
 pub mod wire;
 
 mod accounts;

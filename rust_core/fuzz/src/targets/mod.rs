@@ -3,6 +3,7 @@
 mod endpoint;
 mod media;
 mod sip;
+mod websocket;
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
@@ -18,9 +19,10 @@ pub struct Target {
 }
 
 /// All of them.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     Target { name: "message", run: sip::message, seeds: sip::message_seeds },
     Target { name: "stream", run: sip::stream, seeds: sip::message_seeds },
+    Target { name: "websocket", run: websocket::run, seeds: websocket::seeds },
     Target { name: "uri", run: sip::uri, seeds: sip::uri_seeds },
     Target { name: "address", run: sip::address, seeds: sip::address_seeds },
     Target { name: "via", run: sip::via, seeds: sip::via_seeds },
