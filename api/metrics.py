@@ -1,5 +1,6 @@
 """Figures for Prometheus. Names are stable; no label has a value per call."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -44,6 +45,10 @@ class _Collector(Collector):
 
 
 def _engine(exchange: Exchange) -> Iterator[Metric]:
+    listeners = GaugeMetricFamily("tandem_sip_listeners", "Where SIP is taken", labels=["transport"])
+    for transport, count in sorted(Counter(at.split(":")[0] for at in exchange.listening()).items()):
+        listeners.add_metric([transport], count)
+    yield listeners
     for name, value in sorted(exchange.engine_counters().items()):
         metric = UntypedMetricFamily(f"tandem_{name}", "Of the native engine")
         metric.add_metric([], value)

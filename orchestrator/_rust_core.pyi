@@ -403,6 +403,7 @@ class Engine:
         tls_certificate: str | PathLike[str] | None = None,
         tls_key: str | PathLike[str] | None = None,
         tls_authorities: str | PathLike[str] | None = None,
+        ws_origins: Sequence[str] = ...,
         media_threads: int = 1,
         max_legs: int | None = None,
         max_requests_of_source: int = 10_000,
@@ -418,9 +419,12 @@ class Engine:
     ) -> Engine:
         """Open all sockets and start the threads.
 
-        `sip_listen` are "udp:127.0.0.1:5060", "tcp:[::1]:5060" and "tls:127.0.0.1:5061". The last needs
+        `sip_listen` are "udp:127.0.0.1:5060", "tcp:[::1]:5060", "tls:127.0.0.1:5061", "ws:127.0.0.1:8088" and
+        "wss:127.0.0.1:7443" (RFC 7118, at the paths / and /ws). "tls" and "wss" need
         `tls_certificate` (with those between it and its authority) and `tls_key`: PEM files, read again when they
         change. `tls_authorities` are those whom trunks may be certified by, beside those that the system trusts.
+        `ws_origins` are the pages that may connect by WebSocket, "https://phone.example" or "*" for any; by default
+        none, and who says no origin, because it is no browser, may.
         `default_realm` challenges requests whose To names no known domain. `media_address` is bound for RTP, from
         random even ports of `media_ports` (inclusive; 16384..32767). `registration_expires_s` are the shortest and
         longest granted (60, 3600). `advertised_address` stands in Contact, Via and SDP instead of the bound address;

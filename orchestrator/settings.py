@@ -12,7 +12,7 @@ from orchestrator.model.errors import ConfigError, Problem
 @frozen
 class Settings:
     """All settings of one node. Addresses are as the engine takes them: "udp:0.0.0.0:5060", "tcp:[::]:5060",
-    "tls:0.0.0.0:5061"."""
+    "tls:0.0.0.0:5061", "ws:127.0.0.1:8088", "wss:0.0.0.0:7443"."""
 
     data_dir: Path = field(default=Path("data"), converter=Path)
     """Database, keys, own prompts."""
@@ -20,10 +20,14 @@ class Settings:
     """"sqlite:///path"; None: tandem.db in `data_dir`."""
     sip_listen: tuple[str, ...] = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
     tls_certificate: Path | None = None
-    """PEM, with those between it and its authority; "tls:" needs it and `tls_key`. Read again when they change."""
+    """PEM, with those between it and its authority; "tls:" and "wss:" need it and `tls_key`. Read again when they
+    change."""
     tls_key: Path | None = None
     tls_authorities: Path | None = None
     """PEM: whom trunks over TLS may be certified by, beside those that the system trusts."""
+    ws_origin: tuple[str, ...] = ()
+    """Pages that may connect by WebSocket: "https://phone.example", or "*" for any. Who says no origin is no browser,
+    and may."""
     http_listen: str = "127.0.0.1:8080"
     media_address: str = "0.0.0.0"
     media_ports: tuple[int, int] = (16384, 32767)
@@ -66,7 +70,7 @@ class Settings:
             problems.append(
                 Problem("--media-ports", f"must be FIRST-LAST within 1-65535, not {first}-{last}")
             )
-        problems += _tls_problems(values)
+        problems += _tls_problems(values) + _web_socket_problems(values)
         if problems:
             raise ConfigError(problems)
         return cls(**values)
@@ -74,12 +78,23 @@ class Settings:
 
 def _tls_problems(values: Mapping[str, Any]) -> list[Problem]:
     given = [name for name in ("tls_certificate", "tls_key", "tls_authorities") if name in values]
-    if any(address.startswith("tls:") for address in values.get("sip_listen", ())):
+    if _listens(values, "tls:", "wss:"):
         missing = [name for name in ("tls_certificate", "tls_key") if name not in given]
         return [Problem(_flag(name), "is needed to listen for TLS") for name in missing]
     return [
         Problem(_flag(name), "nothing listens for TLS: add --sip-listen tls:0.0.0.0:5061") for name in given
     ]
+
+
+def _web_socket_problems(values: Mapping[str, Any]) -> list[Problem]:
+    if values.get("ws_origin") and not _listens(values, "ws:", "wss:"):
+        what = "nothing listens for WebSocket: add --sip-listen wss:0.0.0.0:7443"
+        return [Problem(_flag("ws_origin"), what)]
+    return []
+
+
+def _listens(values: Mapping[str, Any], *transports: str) -> bool:
+    return any(address.startswith(transports) for address in values.get("sip_listen", ()))
 
 
 def _flag(name: str) -> str:
@@ -100,6 +115,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "tls_certificate": Path,
     "tls_key": Path,
     "tls_authorities": Path,
+    "ws_origin": _words,
     "media_ports": _range,
     "media_threads": int,
     "max_legs": int,

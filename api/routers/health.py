@@ -23,6 +23,8 @@ class HealthOut(Out):
     certificate_ends_at: datetime | None = None
     """It is shown to everybody who connects, so this is no secret."""
     folds: bool
+    listening: list[str]
+    """Where SIP is taken, such as "udp:5060" and "wss:7443"."""
 
 
 @router.get(
@@ -35,7 +37,7 @@ async def show(request: Request) -> Response:
     parts = {"engine": health.engine.ok, "journal": health.journal.ok, "store": health.store.ok}
     others = {"certificate": health.certificate.ok, "folds": health.folds.ok}
     status = "ok" if all(parts.values()) and all(others.values()) else "degraded"
-    body: dict[str, object] = {"status": status, **parts, **others}
+    body: dict[str, object] = {"status": status, **parts, **others, "listening": exchange.listening()}
     if certificate := exchange.certificate():
         body["certificate_ends_at"] = certificate.ends_at.isoformat().replace("+00:00", "Z")
     return JSONResponse(body, 200 if all(parts.values()) else 503)

@@ -300,6 +300,11 @@ class Exchange:
         """The one that is shown over TLS; None where nothing listens for that."""
         return self.switch.certificate
 
+    def listening(self) -> tuple[str, ...]:
+        """Where SIP is taken: "udp:5060", "wss:7443". On which addresses is not told: it may be asked without a key."""
+        places = (at.split(":", 1)[0] + ":" + at.rpartition(":")[2] for at in self.switch.engine.listening())
+        return tuple(dict.fromkeys(places))
+
     def engine_counters(self) -> dict[str, int]:
         """Totals and levels since start: the engine's, and the orchestrator's own."""
         return self.switch.engine.counters() | {

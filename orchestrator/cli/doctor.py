@@ -74,6 +74,8 @@ def examine(sip_port: int, url: str, key: str | None, data_dir: Path) -> Iterato
     exchange, parts = find_exchange(url)
     running = parts is not None
     yield exchange
+    if parts and "listening" in parts:
+        yield Finding("SIP", f"listens on {', '.join(parts['listening'])}")
     if parts and (ends_at := parts.get("certificate_ends_at")):
         yield certificate(datetime.fromisoformat(ends_at), datetime.fromtimestamp(_unix(), UTC))
     yield from _sip_ports(sip_port, running)

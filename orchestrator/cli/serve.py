@@ -31,16 +31,22 @@ def serve(
     sip_listen: Annotated[
         list[str] | None,
         typer.Option(
-            help="udp:ADDRESS:PORT, tcp: or tls:; may be repeated. Default: UDP and TCP on 0.0.0.0:5060."
+            help="udp:ADDRESS:PORT, tcp:, tls:, ws: or wss:; may be repeated. Default: UDP and TCP on 0.0.0.0:5060."
         ),
     ] = None,
     tls_certificate: Annotated[
         Path | None,
-        typer.Option(help="Certificate of tls:, with its chain, PEM; read again when it changes."),
+        typer.Option(help="Certificate of tls: and wss:, with its chain, PEM; read again when it changes."),
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     tls_authorities: Annotated[
         Path | None, typer.Option(help="Whom trunks may be certified by, beside the system's, PEM.")
+    ] = None,
+    ws_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Page that may connect by WebSocket: https://phone.example, or * for any; may be repeated."
+        ),
     ] = None,
     http_listen: Annotated[
         str | None, typer.Option(help="ADDRESS:PORT of the API and the live page; default: 127.0.0.1:8080.")
@@ -81,6 +87,7 @@ def serve(
         tls_certificate=tls_certificate,
         tls_key=tls_key,
         tls_authorities=tls_authorities,
+        ws_origin=tuple(ws_origin) if ws_origin else None,
         http_listen=http_listen,
         media_address=media_address,
         media_ports=_ports(media_ports),

@@ -37,7 +37,9 @@ class Desk:
 
     def port_of(self, transport: str) -> int:
         """Port of the first listener of that transport."""
-        return next(int(at.rpartition(":")[2]) for at in self.engine.listening() if at.startswith(transport))
+        return next(
+            int(at.rpartition(":")[2]) for at in self.engine.listening() if at.startswith(f"{transport}:")
+        )
 
     async def event(self, kind: type[E], **wanted: object) -> E:
         """Take the oldest event of that kind whose fields are as wanted."""

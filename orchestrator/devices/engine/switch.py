@@ -58,7 +58,7 @@ class EngineSwitch:
     prompts: dict[str, float] = field(factory=dict)
     """Names that the engine knows, with their lengths in seconds."""
     certificate: Certificate | None = None
-    """Of TLS, if the exchange listens for that."""
+    """Of TLS, if the exchange listens for that, as for WSS."""
     faults: int = 0
     """Events that a fault of ours has lost."""
     _waiting: dict[LegId, EngineLeg] = field(factory=dict)
@@ -227,6 +227,7 @@ def _start(settings: Settings, secret: bytes | None) -> core.Engine:
             tls_certificate=settings.tls_certificate,
             tls_key=settings.tls_key,
             tls_authorities=settings.tls_authorities,
+            ws_origins=settings.ws_origin,
             media_threads=settings.media_threads,
             max_legs=settings.max_legs,
             max_requests_of_source=settings.max_requests_of_source,

@@ -9,6 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use tandem_engine::endpoint::{Accounts, CallerId, EMERGENCY_LEGS, LegId, Target, Transport};
 use tandem_engine::media::pairs_in;
+use tandem_engine::websocket::Origins;
 use tandem_engine::{Command, Options, Source, TlsFiles};
 
 use crate::events::to_python;
@@ -25,7 +26,7 @@ impl Engine {
     #[new]
     #[pyo3(signature = (*, sip_listen, default_realm, media_address, media_ports = (16384, 32767),
         advertised_address = None, tls_certificate = None, tls_key = None, tls_authorities = None,
-        media_threads = 1, max_legs = None, max_requests_of_source = 10_000, max_undecided_age_s = 0.5,
+        ws_origins = Vec::new(), media_threads = 1, max_legs = None, max_requests_of_source = 10_000, max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, media_timeout_s = 60.0,
         registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", only_playable = false,
         secret = None, seed = None))]
@@ -40,6 +41,7 @@ impl Engine {
         tls_certificate: Option<PathBuf>,
         tls_key: Option<PathBuf>,
         tls_authorities: Option<PathBuf>,
+        ws_origins: Vec<String>,
         media_threads: usize,
         max_legs: Option<usize>,
         max_requests_of_source: usize,
@@ -68,8 +70,8 @@ impl Engine {
         let sip_listen =
             sip_listen.iter().map(|text| listen(text)).collect::<PyResult<Vec<_>>>()?;
         let files = tls_certificate.zip(tls_key);
-        if files.is_none() && sip_listen.iter().any(|(t, _)| *t == Transport::Tls) {
-            let text = "sip_listen: tls needs tls_certificate and tls_key";
+        if files.is_none() && sip_listen.iter().any(|(transport, _)| transport.is_secure()) {
+            let text = "sip_listen: tls and wss need tls_certificate and tls_key";
             return Err(PyValueError::new_err(text));
         }
         let tls = files.map(|(certificate, key)| TlsFiles {
@@ -77,10 +79,13 @@ impl Engine {
             key,
             authorities: tls_authorities,
         });
+        let ws_origins = Origins::parse(ws_origins.iter().map(String::as_str))
+            .map_err(|why| PyValueError::new_err(format!("ws_origins: {why}")))?;
         let whole = |s: u64| std::time::Duration::from_secs(s);
         let options = Options {
             sip_listen,
             tls,
+            ws_origins,
             default_realm,
             media_address: address("media_address", media_address)?,
             media_ports,

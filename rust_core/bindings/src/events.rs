@@ -152,6 +152,8 @@ fn binding(binding: endpoint::Binding) -> Binding {
             endpoint::Transport::Udp => "udp",
             endpoint::Transport::Tcp => "tcp",
             endpoint::Transport::Tls => "tls",
+            endpoint::Transport::Ws => "ws",
+            endpoint::Transport::Wss => "wss",
         },
         user_agent: binding.user_agent,
         expires_in_s: binding.expires_in.as_secs_f64(),

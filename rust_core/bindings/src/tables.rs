@@ -22,6 +22,12 @@ pub(crate) fn transport(name: &str) -> PyResult<Transport> {
     Transport::parse(name).ok_or_else(|| bad("transport", name))
 }
 
+/// Of somebody whom we can connect to: nobody is reached by WebSocket who has not come.
+fn transport_to_peer(name: &str) -> PyResult<Transport> {
+    let transport = transport(name)?;
+    if transport.is_web_socket() { Err(bad("transport", name)) } else { Ok(transport) }
+}
+
 /// See the stub.
 #[pyclass(frozen, from_py_object, module = "orchestrator._rust_core")]
 #[derive(Clone)]
@@ -87,7 +93,7 @@ impl Trunk {
             domain: domain.unwrap_or_else(|| host.clone()),
             host,
             port,
-            transport: self::transport(transport)?,
+            transport: transport_to_peer(transport)?,
             address: None,
             sources: sources.iter().map(|source| network(source)).collect::<PyResult<_>>()?,
             credentials,

@@ -18,7 +18,7 @@ pub use engine::Engine;
 pub use event::{Event, LegEnded, What};
 pub use options::{Options, TlsFiles};
 pub use tandem_media::quality::MediaReport;
-pub use tandem_sip::{auth, endpoint};
+pub use tandem_sip::{auth, endpoint, websocket};
 
 /// A mutex whose holder has panicked holds what it held before: queues and tables of whole values.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tandem_sip::endpoint::Transport;
+use tandem_sip::websocket::Origins;
 
 /// Settings of an engine.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct Options {
     pub sip_listen: Vec<(Transport, SocketAddr)>,
     /// Our certificate; listening for TLS needs it.
     pub tls: Option<TlsFiles>,
+    /// Pages that may connect by WebSocket.
+    pub ws_origins: Origins,
     /// Challenges requests whose To names no known domain.
     pub default_realm: String,
     /// Bound for RTP.

@@ -55,13 +55,13 @@ pub(crate) fn to_address(
 /// Where a device of an earlier run can be reached. The connection of a stream is gone; a new one is made only to the
 /// address that the register came from, at the port that its contact, or the proxy before it (RFC 3327 §5.3), names.
 /// Whoever is behind NAT has to come back by itself, and no contact makes us connect to third parties. So has whoever
-/// speaks TLS: no phone has a certificate that would show who has its address now.
+/// speaks TLS: no phone has a certificate that would show who has its address now. Browsers listen nowhere.
 pub(crate) fn to_restored(binding: &RestoredBinding) -> Option<SocketAddr> {
     match binding.transport {
         Transport::Udp => Some(binding.source),
         Transport::Tcp => first_hop(binding.transport, &binding.path, &binding.contact)
             .filter(|hop| hop.ip() == binding.source.ip()),
-        Transport::Tls => None,
+        Transport::Tls | Transport::Ws | Transport::Wss => None,
     }
 }
 
@@ -362,6 +362,7 @@ mod tests {
         assert_eq!(found(Transport::Tcp, &[], own).as_deref(), Some("203.0.113.5:5080"));
         assert_eq!(found(Transport::Tcp, &[], other), None);
         assert_eq!(found(Transport::Tls, &[], own), None, "it has no certificate to show");
+        assert_eq!(found(Transport::Ws, &[], own), None, "it does not listen");
         let proxy = "<sip:203.0.113.5:5090;lr>";
         assert_eq!(found(Transport::Tcp, &[proxy], other).as_deref(), Some("203.0.113.5:5090"));
     }

@@ -278,6 +278,9 @@ class FakeExchange:
     def certificate(self) -> Certificate | None:
         return self.shown
 
+    def listening(self) -> tuple[str, ...]:
+        return ("udp:5060", "wss:7443")
+
     def engine_counters(self) -> dict[str, int]:
         return {"sip_requests_received": 3}
 

@@ -378,7 +378,7 @@ async def test_health_is_open_and_small(client: httpx.AsyncClient) -> None:
     del client.headers["Authorization"]
     response = await client.get("/api/v1/health")
     parts = dict.fromkeys(("engine", "journal", "store", "certificate", "folds"), True)
-    assert response.json() == {"status": "ok", **parts}
+    assert response.json() == {"status": "ok", **parts, "listening": ["udp:5060", "wss:7443"]}
 
 
 async def test_a_certificate_that_has_ended_degrades_health_and_its_end_is_told(

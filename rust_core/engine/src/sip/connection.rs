@@ -1,4 +1,4 @@
-//! One connection: bytes in and out, the layer of TLS if it has one, and the framing of SIP.
+//! One connection: bytes in and out, the layers of TLS and of WebSocket if it has them, and the framing of SIP.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use tandem_sip::endpoint::Flow;
+use tandem_sip::websocket::WebSocket;
 use tandem_sip::wire::{Framed, Framer, Limits};
 
 use super::tls::Session;
@@ -21,7 +22,7 @@ pub(super) struct Connection {
     pub(super) flow: Flow,
     /// It was chosen because it leads to the peer, not because a message had come by it.
     pub(super) is_route: bool,
-    framer: Framer,
+    framing: Framing,
     unsent: VecDeque<Bytes>,
     unsent_bytes: usize,
     /// Bytes of the first unsent one that are gone already.
@@ -43,6 +44,15 @@ pub(super) struct Connection {
     reviewed_at: Instant,
     /// The deadline that it is listed with.
     pub(super) due: Instant,
+}
+
+/// What cuts messages out of what comes.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// Content-Length.
+    Stream(Framer),
+    /// Frames of their own.
+    WebSocket(Box<WebSocket>),
 }
 
 /// Who is at the other end.
@@ -83,6 +93,7 @@ impl Connection {
         now: Instant,
         stream: TcpStream,
         session: Option<Session>,
+        framing: Framing,
         flow: Flow,
         standing: Standing,
     ) -> Self {
@@ -92,7 +103,7 @@ impl Connection {
             session,
             flow,
             is_route: false,
-            framer: Framer::default(),
+            framing,
             unsent: VecDeque::new(),
             unsent_bytes: 0,
             sent_of_first: 0,
@@ -116,6 +127,11 @@ impl Connection {
     /// Whether it has yet to agree on keys.
     pub(super) fn is_handshaking(&self) -> bool {
         self.session.as_ref().is_some_and(Session::is_handshaking)
+    }
+
+    /// Whether it has yet to ask for WebSocket.
+    pub(super) fn is_upgrading(&self) -> bool {
+        matches!(&self.framing, Framing::WebSocket(socket) if socket.is_upgrading())
     }
 
     pub(super) fn session(&self) -> Option<&Session> {
@@ -163,7 +179,11 @@ impl Connection {
         let of_write = self.stuck_since.map(|since| since + WRITE_LIMIT);
         let of_message = self.incomplete_since.map(|since| since + MESSAGE_LIMIT);
         let of_handshake = self.is_handshaking().then(|| self.opened + HANDSHAKE_LIMIT);
-        [of_write, of_message, of_handshake].into_iter().flatten().fold(of_standing, Instant::min)
+        let of_upgrade = self.is_upgrading().then(|| self.opened + UPGRADE_LIMIT);
+        [of_write, of_message, of_handshake, of_upgrade]
+            .into_iter()
+            .flatten()
+            .fold(of_standing, Instant::min)
     }
 
     /// Looks whether it may stay.
@@ -172,9 +192,11 @@ impl Connection {
             since.is_some_and(|since| now.saturating_duration_since(since) > limit)
         };
         let handshaking_since = self.is_handshaking().then_some(self.opened);
+        let upgrading_since = self.is_upgrading().then_some(self.opened);
         let is_slow = is_late(self.stuck_since, WRITE_LIMIT)
             || is_late(self.incomplete_since, MESSAGE_LIMIT)
-            || is_late(handshaking_since, HANDSHAKE_LIMIT);
+            || is_late(handshaking_since, HANDSHAKE_LIMIT)
+            || is_late(upgrading_since, UPGRADE_LIMIT);
         if is_slow && self.is_handshaking() {
             self.fault = "no TLS handshake within its time".to_owned();
         }
@@ -195,13 +217,19 @@ impl Connection {
 
     /// Says good-bye where that is a custom and can be said at once.
     pub(super) fn part(&mut self, now: Instant) {
-        let session = self.session.as_mut().filter(|session| !session.is_handshaking());
-        if let (Some(session), true) = (session, self.unsent.is_empty()) {
+        if self.is_handshaking() || !self.unsent.is_empty() {
+            return;
+        }
+        if let Framing::WebSocket(socket) = &mut self.framing {
+            socket.close();
+        }
+        self.speak_for_layer();
+        if let Some(session) = &mut self.session {
             session.close();
             self.seal();
-            // It is over, whatever becomes of this.
-            let _ = self.write(now);
         }
+        // It is over, whatever becomes of this.
+        let _ = self.write(now);
     }
 
     pub(super) fn deregister(&mut self, registry: &Registry) {
@@ -211,6 +239,15 @@ impl Connection {
 
     /// Queues a message and sends what the peer takes. False when it owes too much or is gone.
     pub(super) fn send(&mut self, now: Instant, bytes: Bytes) -> bool {
+        let framed = match &mut self.framing {
+            Framing::Stream(_) => Some(bytes),
+            Framing::WebSocket(socket) => socket.frame(&bytes),
+        };
+        framed.is_some_and(|bytes| self.transmit(bytes)) && self.write(now).is_ok()
+    }
+
+    /// Queues bytes, sealed where that is agreed on. False when it owes too much.
+    fn transmit(&mut self, bytes: Bytes) -> bool {
         match &mut self.session {
             None => self.queue(bytes),
             Some(session) => {
@@ -220,7 +257,16 @@ impl Connection {
                 self.seal();
             }
         }
-        self.unsent_bytes() <= MAX_UNSENT_BYTES && self.write(now).is_ok()
+        self.unsent_bytes() <= MAX_UNSENT_BYTES
+    }
+
+    /// Queues what the layer of WebSocket wants to say. False when it owes too much.
+    fn speak_for_layer(&mut self) -> bool {
+        let said = match &mut self.framing {
+            Framing::Stream(_) => None,
+            Framing::WebSocket(socket) => socket.poll_transmit(),
+        };
+        said.is_none_or(|bytes| self.transmit(bytes))
     }
 
     fn queue(&mut self, bytes: Bytes) {
@@ -298,13 +344,13 @@ impl Connection {
         }
     }
 
-    /// Hands bytes to the framer, unsealed. False when the peer broke TLS or says good-bye.
+    /// Hands bytes to the framing, unsealed. False when the peer broke TLS or says good-bye.
     fn take_bytes(&mut self, bytes: &[u8]) -> bool {
         let Some(session) = &mut self.session else {
-            self.framer.push(bytes);
+            self.framing.push(bytes);
             return true;
         };
-        let taken = session.handle_bytes(bytes, |plain| self.framer.push(plain));
+        let taken = session.handle_bytes(bytes, |plain| self.framing.push(plain));
         self.seal();
         if let Err(why) = taken {
             self.fault = why;
@@ -315,8 +361,8 @@ impl Connection {
 
     /// False when what came is no SIP.
     fn take_frames(&mut self, now: Instant, messages: &mut Vec<Bytes>) -> bool {
-        loop {
-            match self.framer.next_frame(&Limits::STREAM) {
+        let goes_on = loop {
+            match self.framing.next_frame() {
                 Ok(Some(Framed::Message(bytes))) => {
                     messages.push(bytes);
                     self.last_message = now;
@@ -324,18 +370,41 @@ impl Connection {
                 }
                 Ok(Some(Framed::Ping)) => {
                     if !self.send(now, Bytes::from_static(PONG)) {
-                        return false;
+                        break false;
                     }
                 }
-                Ok(None) => break,
-                Err(_) => return false,
+                Ok(None) => break true,
+                Err(_) => break false,
             }
-        }
-        self.incomplete_since = match self.framer.is_inside_message() {
+        };
+        self.incomplete_since = match self.framing.is_inside_message() {
             true => self.incomplete_since.or(Some(now)),
             false => None,
         };
-        true
+        self.speak_for_layer() && goes_on
+    }
+}
+
+impl Framing {
+    fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Stream(framer) => framer.push(bytes),
+            Self::WebSocket(socket) => socket.push(bytes),
+        }
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Framed>, &'static str> {
+        match self {
+            Self::Stream(framer) => framer.next_frame(&Limits::STREAM),
+            Self::WebSocket(socket) => socket.next_frame(&Limits::STREAM),
+        }
+    }
+
+    fn is_inside_message(&self) -> bool {
+        match self {
+            Self::Stream(framer) => framer.is_inside_message(),
+            Self::WebSocket(socket) => socket.is_inside_message(),
+        }
     }
 }
 
@@ -346,6 +415,8 @@ pub(super) const MAX_UNSENT_BYTES: usize = 512 * 1024;
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// A phone far away on a slow line takes a second or two.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+/// From the beginning: a handshake, and then the request for WebSocket.
+const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
 /// A message that trickles in for longer is an attack.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 /// How long who comes may take to show who that is: a register and its challenge take a second.

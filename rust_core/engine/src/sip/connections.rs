@@ -1,4 +1,4 @@
-//! Connections, plain and inside TLS: bounded in number, in what they may owe and in how long they may take.
+//! Connections, plain and inside TLS, of SIP alone or in WebSocket: bounded in number, in what they may owe and in how long they may take.
 //!
 //! Nobody waits for anybody: a connection that can be read takes its place in a queue and has one chunk read when its
 //! turn comes, and what a peer does not take waits in its own bounded queue. Handshakes have a queue of their own, come
@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,8 +15,10 @@ use mio::{Registry, Token};
 
 use tandem_sip::defence::source_of;
 use tandem_sip::endpoint::{Flow, Transport};
+use tandem_sip::websocket::{Origins, WebSocket};
+use tandem_sip::wire::Framer;
 
-use super::connection::{Connection, Progress, Review, Standing};
+use super::connection::{Connection, Framing, Progress, Review, Standing};
 use super::tls::{Session, Tls};
 use crate::clock;
 
@@ -44,11 +47,21 @@ pub(super) struct Connections {
     /// Strangers that have yet to agree on keys, the oldest first.
     keyless: BTreeSet<u64>,
     pub(super) tls: Option<Tls>,
+    pub(super) web: Web,
     unsent_bytes: usize,
     next: u64,
     pub(super) refused: u64,
     /// Those that we had enough of.
     pub(super) dropped: u64,
+}
+
+/// What all connections by WebSocket share.
+#[derive(Debug, Default)]
+pub(super) struct Web {
+    origins: Arc<Origins>,
+    open: u64,
+    upgrades: u64,
+    upgrades_failed: u64,
 }
 
 /// How many connections a source has.
@@ -87,7 +100,7 @@ pub(super) enum Unsent {
 
 impl Connections {
     /// The other half of the descriptors is for sound, files and everything else.
-    pub(super) fn new(descriptors_max: u64, tls: Option<Tls>) -> Self {
+    pub(super) fn new(descriptors_max: u64, tls: Option<Tls>, web: Web) -> Self {
         let share = usize::try_from(descriptors_max / 2).unwrap_or(MAX_CONNECTIONS);
         Self {
             open: HashMap::new(),
@@ -104,6 +117,7 @@ impl Connections {
             rest_until: clock::now(),
             keyless: BTreeSet::new(),
             tls,
+            web,
             unsent_bytes: 0,
             next: FIRST_TOKEN as u64,
             refused: 0,
@@ -143,7 +157,7 @@ impl Connections {
         if !self.has_share(flow.peer) {
             return None;
         }
-        if flow.transport == Transport::Tls && self.keyless.len() >= MAX_HANDSHAKES {
+        if flow.transport.is_secure() && self.keyless.len() >= MAX_HANDSHAKES {
             return self.keyless.first().copied();
         }
         if self.is_full() { self.spare(is_needed) } else { None }
@@ -156,7 +170,9 @@ impl Connections {
         flow: Flow,
         is_needed: impl Fn(u64) -> bool,
     ) -> Option<u64> {
-        let is_new = flow.connection.is_none() && self.leading_to(flow).is_none();
+        let is_new = flow.connection.is_none()
+            && !flow.transport.is_web_socket()
+            && self.leading_to(flow).is_none();
         if self.is_full() && is_new { self.spare(is_needed) } else { None }
     }
 
@@ -198,14 +214,19 @@ impl Connections {
             self.refused += 1;
             return;
         }
-        let session = match flow.transport {
-            Transport::Tls => match self.tls.as_ref().and_then(Tls::accept) {
+        let session = match flow.transport.is_secure() {
+            true => match self.tls.as_ref().and_then(Tls::accept) {
                 None => return self.refused += 1,
                 session => session,
             },
-            _ => None,
+            false => None,
         };
-        let connection = Connection::new(now, stream, session, flow, Standing::Stranger(now));
+        let framing = match flow.transport.is_web_socket() {
+            true => Framing::WebSocket(WebSocket::new(self.web.origins.clone()).into()),
+            false => Framing::Stream(Framer::default()),
+        };
+        let standing = Standing::Stranger(now);
+        let connection = Connection::new(now, stream, session, framing, flow, standing);
         self.add(registry, connection);
     }
 
@@ -235,13 +256,17 @@ impl Connections {
         let id = match open.or_else(|| self.leading_to(flow)) {
             Some(id) => id,
             // Who had a connection and has none has to come back: its end of the old one is no place to listen.
-            None if flow.connection.is_some() => return Err(no_way()),
+            None if flow.connection.is_some() || flow.transport.is_web_socket() => {
+                return Err(no_way());
+            }
             None if self.open.len() >= self.max => return Err(no_way()),
             None => {
                 let session = self.session_with(flow).map_err(Unsent::NoWay)?;
                 let stream = TcpStream::connect(flow.peer)
                     .map_err(|error| Unsent::NoWay(error.to_string()))?;
-                let connection = Connection::new(now, stream, session, flow, Standing::Ours);
+                let framing = Framing::Stream(Framer::default());
+                let connection =
+                    Connection::new(now, stream, session, framing, flow, Standing::Ours);
                 self.add(registry, connection).ok_or_else(no_way)?
             }
         };
@@ -324,6 +349,7 @@ impl Connections {
         let connection = self.open.get_mut(&id)?;
         let before = connection.unsent_bytes();
         let was_handshaking = connection.is_handshaking();
+        let was_upgrading = connection.is_upgrading();
         let mut messages = Vec::new();
         let progress = connection.read(now, &mut messages);
         self.unsent_bytes = self.unsent_bytes - before + connection.unsent_bytes();
@@ -334,6 +360,9 @@ impl Connections {
             if let Some(tls) = &mut self.tls {
                 tls.handshakes += 1;
             }
+        }
+        if was_upgrading && !connection.is_upgrading() {
+            self.web.upgrades += 1;
         }
         match progress {
             Progress::More if is_handshaking => self.shaking.push_back(id),
@@ -368,14 +397,20 @@ impl Connections {
         let mut connection = self.open.remove(&id)?;
         let Flow { transport, peer, .. } = connection.flow;
         self.unsent_bytes -= connection.unsent_bytes();
+        let is_upgrading = connection.is_upgrading();
         connection.part(now);
         connection.deregister(registry);
         if self.by_peer.get(&(transport, peer)) == Some(&id) {
             self.by_peer.remove(&(transport, peer));
         }
         self.keyless.remove(&id);
-        if let (Some(tls), true) = (&mut self.tls, connection.is_handshaking()) {
-            tls.failed += 1;
+        self.web.open -= u64::from(transport.is_web_socket());
+        if connection.is_handshaking() {
+            if let Some(tls) = &mut self.tls {
+                tls.failed += 1;
+            }
+        } else if is_upgrading {
+            self.web.upgrades_failed += 1;
         }
         let is_stranger = self.strangers.remove(&id);
         self.known.remove(&id);
@@ -399,6 +434,7 @@ impl Connections {
         connection.register(registry, token).ok()?;
         let Flow { transport, peer, .. } = connection.flow;
         self.by_peer.insert((transport, peer), id);
+        self.web.open += u64::from(transport.is_web_socket());
         self.unsent_bytes += connection.unsent_bytes();
         let guests = self.by_source.entry(source_of(peer.ip())).or_default();
         guests.all += 1;
@@ -412,6 +448,21 @@ impl Connections {
         self.by_deadline.insert((connection.due, id));
         self.open.insert(id, connection);
         Some(id)
+    }
+}
+
+impl Web {
+    /// Pages of these origins may connect.
+    pub(super) fn new(origins: Origins) -> Self {
+        Self { origins: origins.into(), ..Self::default() }
+    }
+
+    pub(super) fn counters(&self) -> [(&'static str, u64); 3] {
+        [
+            ("ws_connections", self.open),
+            ("ws_upgrades", self.upgrades),
+            ("ws_upgrades_failed", self.upgrades_failed),
+        ]
     }
 }
 

@@ -53,7 +53,7 @@ impl Socket {
                 let bound = socket.local_addr()?;
                 (Kind::Udp(socket), bound)
             }
-            Transport::Tcp | Transport::Tls => {
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
                 let mut listener = TcpListener::bind(address)?;
                 poll.registry().register(&mut listener, token, Interest::READABLE)?;
                 let bound = listener.local_addr()?;

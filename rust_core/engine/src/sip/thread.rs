@@ -13,7 +13,7 @@ use tandem_sip::endpoint::{
     Command as SipCommand, Config, EndedBy, Endpoint, Flow, LegEnd, Listener, Transmit, Transport,
 };
 
-use super::connections::{Chunk, Connections, FIRST_TOKEN, Lost, Unsent};
+use super::connections::{Chunk, Connections, FIRST_TOKEN, Lost, Unsent, Web};
 use super::joints::Joints;
 use super::resolver::Resolver;
 use super::setup::SetupTimes;
@@ -55,6 +55,7 @@ impl SipThread {
     /// Opens all sockets; the error names the address.
     pub(crate) fn new(mut options: Options) -> io::Result<Opened> {
         let tls = options.tls.as_ref().map(|files| files.read().map(Tls::new)).transpose()?;
+        let web = Web::new(options.ws_origins.clone());
         let poll = Poll::new()?;
         let mut sockets = Vec::new();
         let mut listening = Vec::new();
@@ -108,7 +109,7 @@ impl SipThread {
         let mut thread = Self {
             poll,
             sockets,
-            connections: Connections::new(descriptors_max, tls),
+            connections: Connections::new(descriptors_max, tls, web),
             endpoint: Endpoint::new(config, seed, now),
             joints: Joints::new(pool, media),
             shared: shared.clone(),
@@ -335,7 +336,7 @@ impl SipThread {
                         self.send_errors += 1;
                     }
                 }
-                Transport::Tcp | Transport::Tls => {
+                Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
                     let is_needed = |id| self.endpoint.is_needed(id);
                     let spare = self.connections.spare_to_send(flow, is_needed);
                     self.let_go(now, spare);
@@ -407,6 +408,8 @@ impl SipThread {
             ("rtp_ports_leased", self.joints.ports_leased() as u64),
         ];
         counters.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        let web = self.connections.web.counters();
+        counters.extend(web.map(|(name, value)| (name.to_owned(), value)));
         if let Some(tls) = &self.connections.tls {
             counters.push(("tls_handshaking".to_owned(), self.connections.handshaking() as u64));
             counters.extend(tls.counters().map(|(name, value)| (name.to_owned(), value)));

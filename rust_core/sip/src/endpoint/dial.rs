@@ -12,7 +12,7 @@ use super::requests::ALLOWED;
 use super::reserve::Holder;
 use super::{
     Account, CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Target,
-    Transport, Trunk,
+    Trunk,
 };
 use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
@@ -129,7 +129,7 @@ impl Endpoint {
         let fails = |status, why| (status, EndedBy::Timeout, why);
         // Whoever called a sips: URI is led on inside TLS only (RFC 5630 §3).
         let is_sips = served.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.is_sips);
-        let in_clear = |flow: &Flow| is_sips && flow.transport != Transport::Tls;
+        let in_clear = |flow: &Flow| is_sips && !flow.transport.is_secure();
         match target {
             Target::Binding(binding) => {
                 let (place, account) =

@@ -35,8 +35,10 @@ impl Endpoint {
         called: &str,
     ) -> Option<Sender> {
         // A phone beside a trunk on one address shows who it is.
+        // Pages in the browser of a trunk's host are no trunk.
         let is_phone = || {
-            request.headers.line(&HeaderName::ProxyAuthorization).is_some()
+            flow.transport.is_web_socket()
+                || request.headers.line(&HeaderName::ProxyAuthorization).is_some()
                 || self.is_own_user(request)
         };
         match self.trunks.of_source(now, flow.peer.ip(), called) {

@@ -69,7 +69,12 @@ fn read_offer(request: &Request) -> Result<SessionDescription, Refusal> {
     let offer = SessionDescription::parse(&body)
         .map_err(|why| (400, vec![(HeaderName::Warning, format!("399 tandem \"{why}\""))]))?;
     if !offer.media.iter().any(|line| line.is_audio() && line.rtp().is_some()) {
-        return Err(warning("only audio over RTP/AVP"));
+        let is_browser = offer.media.iter().any(|line| line.protocol.contains("TLS/"));
+        // RFC 3261 §20.43: 399 says all of it in words.
+        return Err(warning(match is_browser {
+            true => "sound inside DTLS (as browsers send it) is not supported yet; only RTP/AVP is",
+            false => "only audio over RTP/AVP",
+        }));
     }
     Ok(offer)
 }

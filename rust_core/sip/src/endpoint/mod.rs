@@ -148,7 +148,7 @@ impl Endpoint {
 
     /// Takes one datagram, or one message cut out of a stream.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        let limits = if flow.transport.is_reliable() { Limits::STREAM } else { Limits::DATAGRAM };
+        let limits = if flow.transport.is_stream() { Limits::STREAM } else { Limits::DATAGRAM };
         // RFC 5626 §4.4 keep-alives, and NATs that send a few zeros.
         if bytes.len() <= 4 && bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
             return;

@@ -95,7 +95,7 @@ impl Endpoint {
         for value in values {
             let contact = Address::parse(&value).filter(is_reachable);
             let contact = contact.ok_or_else(|| (400, warning("Contact")))?;
-            if way::is_sips(contact.uri) && transport != Transport::Tls {
+            if way::is_sips(contact.uri) && !transport.is_secure() {
                 return Err((400, warning("a sips: Contact registers over TLS")));
             }
             let asked = contact.params.value("expires").and_then(seconds).or(whole);

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Instant;
 
 use super::config::RETRY_AFTER_S;
-use super::{Endpoint, Flow, Transport};
+use super::{Endpoint, Flow};
 use crate::way;
 use crate::wire::{Address, HeaderName, Malformed, Method, Request, Scheme, Uri};
 
@@ -77,7 +77,7 @@ impl Endpoint {
         let has_scheme = uri.is_some_and(|uri| match uri.scheme {
             Scheme::Sip => true,
             // Who asks for TLS on each hop (RFC 5630 §3) has not taken the first inside it.
-            Scheme::Sips => flow.transport == Transport::Tls,
+            Scheme::Sips => flow.transport.is_secure(),
             Scheme::Tel => request.method == Method::Invite,
         });
         if !has_scheme {

@@ -21,7 +21,7 @@ impl House {
     fn new() -> Self {
         Self {
             poll: Poll::new().unwrap(),
-            connections: Connections::new(1_000, None),
+            connections: Connections::new(1_000, None, Web::default()),
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
         }
     }
@@ -199,7 +199,7 @@ fn who_takes_nothing_goes_after_ten_seconds() {
 #[test]
 fn where_all_are_known_one_goes_that_nobody_needs() {
     let mut house = House::new();
-    house.connections = Connections::new(16, None);
+    house.connections = Connections::new(16, None, Web::default());
     let guests: Vec<StdStream> =
         (0..8).map(|i| house.guest_from(&format!("192.0.2.{}", 1 + i / 2))).collect();
     (0..8).for_each(|number| house.prove(number));
@@ -220,7 +220,7 @@ fn where_all_are_known_one_goes_that_nobody_needs() {
 #[test]
 fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_needed() {
     let mut house = House::new();
-    house.connections = Connections::new(16, None);
+    house.connections = Connections::new(16, None, Web::default());
     let sources = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"];
     let mut guests: Vec<StdStream> = sources[..4]
         .iter()
@@ -250,7 +250,7 @@ fn where_there_are_too_many_the_oldest_stranger_goes_and_nobody_who_is_needed() 
 #[test]
 fn a_source_has_few_strangers_and_a_network_is_one_source() {
     let mut house = House::new();
-    house.connections = Connections::new(4_096, None);
+    house.connections = Connections::new(4_096, None, Web::default());
     let guests: Vec<StdStream> =
         (0..300).map(|i| house.guest_from(&format!("2001:db8::{i:x}"))).collect();
     assert_eq!((house.open().len(), house.connections.refused), (256, 44));
@@ -269,7 +269,7 @@ fn a_source_has_few_strangers_and_a_network_is_one_source() {
 /// A house that speaks TLS.
 fn secure_house(name: &str) -> House {
     let tls = crate::sip::tls::tests::tls(name);
-    House { connections: Connections::new(8_192, Some(tls)), ..House::new() }
+    House { connections: Connections::new(8_192, Some(tls), Web::default()), ..House::new() }
 }
 
 impl House {
@@ -338,4 +338,109 @@ fn a_handshake_has_five_seconds_whatever_comes_meanwhile() {
     assert!(house.overdue(now + Duration::from_secs(4), &[]).is_empty());
     assert_eq!(house.overdue(now + Duration::from_secs(6), &[]), [0]);
     assert_eq!((house.connections.handshaking(), house.connections.tls.unwrap().failed), (0, 1));
+}
+
+const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n\r\n";
+const PING: &[u8] = b"\x89\xfd\0\0\0\0";
+
+impl House {
+    /// Somebody who came by WebSocket, and the number of that connection.
+    fn web_guest(&mut self) -> (StdStream, u64) {
+        let guest = StdStream::connect(self.listener.local_addr().unwrap()).unwrap();
+        let (stream, peer) = self.listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let flow = Flow { transport: Transport::Ws, ..flow(None, peer) };
+        let stream = TcpStream::from_std(stream);
+        self.connections.accept(clock::now(), self.poll.registry(), stream, flow);
+        (guest, self.connections.next - 1)
+    }
+
+    fn web_figures(&self) -> [u64; 3] {
+        self.connections.web.counters().map(|(_, value)| value)
+    }
+}
+
+fn heard_from(mut guest: &StdStream) -> Vec<u8> {
+    use std::io::Read as _;
+    guest.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut buffer = vec![0; 4_096];
+    let count = guest.read(&mut buffer).unwrap();
+    buffer.truncate(count);
+    buffer
+}
+
+#[test]
+fn who_comes_by_web_socket_is_heard_answered_and_never_sought() {
+    let mut house = House::new();
+    let (mut guest, id) = house.web_guest();
+    guest.write_all(REQUEST.as_bytes()).unwrap();
+    guest.write_all(b"\x81\x83\0\0\0\0abc").unwrap();
+    let mut messages = Vec::new();
+    while messages.is_empty() {
+        house.listen();
+        while let Some(chunk) = house.connections.read_next(clock::now()) {
+            assert!(!chunk.is_last);
+            messages.extend(chunk.messages);
+        }
+    }
+    assert_eq!(messages, [&b"abc"[..]]);
+    assert!(heard_from(&guest).starts_with(b"HTTP/1.1 101 "));
+    let way = Flow {
+        connection: Some(id),
+        transport: Transport::Ws,
+        ..flow(None, guest.local_addr().unwrap())
+    };
+    let send = |house: &mut House, way| {
+        house.connections.send(
+            clock::now(),
+            house.poll.registry(),
+            way,
+            Bytes::from_static(b"hello"),
+        )
+    };
+    assert_eq!(send(&mut house, way), Ok(()));
+    assert_eq!(heard_from(&guest), b"\x81\x05hello");
+    assert_eq!(house.web_figures(), [1, 1, 0]);
+    house.connections.close(clock::now(), house.poll.registry(), id);
+    assert_eq!(heard_from(&guest), b"\x88\x02\x03\xe9", "it is told that we go");
+    assert_eq!(house.web_figures(), [0, 1, 0]);
+    for connection in [Some(id), None] {
+        let gone = Flow { connection, ..way };
+        assert_eq!(house.connections.spare_to_send(gone, |_| false), None);
+        assert_eq!(send(&mut house, gone), Err(Unsent::NoWay(String::new())));
+    }
+    assert_eq!(house.open(), [] as [u64; 0]);
+}
+
+#[test]
+fn who_does_not_ask_for_web_socket_in_time_is_told_and_let_go() {
+    let mut house = House::new();
+    let (mut slow, _) = house.web_guest();
+    let start = clock::now();
+    slow.write_all(b"GET /ws HTTP/1.1\r\n").unwrap();
+    house.listen();
+    while house.connections.read_next(clock::now()).is_some() {}
+    assert_eq!(house.overdue(start + Duration::from_secs(9), &[]), [] as [u64; 0]);
+    assert_eq!(house.overdue(start + Duration::from_secs(11), &[]), [0]);
+    assert!(heard_from(&slow).starts_with(b"HTTP/1.1 408 "));
+    assert_eq!(house.web_figures(), [0, 0, 1]);
+}
+
+#[test]
+fn who_asks_for_pongs_and_takes_none_is_let_go_before_it_owes_too_much() {
+    let mut house = House::new();
+    let (mut deaf, _) = house.web_guest();
+    deaf.write_all(REQUEST.as_bytes()).unwrap();
+    deaf.set_nonblocking(true).unwrap();
+    let ping = [PING, &[0; 125]].concat().repeat(100);
+    let mut is_over = false;
+    while !is_over {
+        let _ = deaf.write(&ping);
+        house.listen();
+        while let Some(chunk) = house.connections.read_next(clock::now()) {
+            is_over |= chunk.is_last;
+            assert!(house.connections.unsent_bytes() < 600_000);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The endpoint against a scripted network, in virtual time. One file per kind of story.
 
+mod browsers;
 mod calls_in;
 mod calls_out;
 mod gate;

@@ -19,7 +19,7 @@ fn desk() -> Desk {
 }
 
 /// Anna's phone asks for something and answers the challenge.
-fn ask(desk: &mut Desk, flow: Flow, first: &str) -> Response {
+pub(super) fn ask(desk: &mut Desk, flow: Flow, first: &str) -> Response {
     desk.endpoint.handle_message(desk.now, flow, first.to_owned().into());
     let asked = desk.one_response();
     if !matches!(asked.status, 401 | 407) {
