@@ -34,7 +34,7 @@ rust-tests: ## Tests of the Rust crates
 python-tests: ## All Python tests: unit, scenarios, contracts, peers
 	$(PY) -m pytest
 
-peer-tests: setup-test ## Only the tests with real phones: SIPp, baresip, pjsua2
+peer-tests: setup-test ## Only the tests with real phones: SIPp, baresip, pjsua2, JsSIP in Chromium
 	$(PY) -m pytest -m peers
 
 load: setup-test ## Load tests, short: prints tables and one JSON line each
@@ -55,6 +55,6 @@ setup-test:
 	@scripts/setup test
 
 clean: ## Remove everything that was built; the data of the exchange stays
-	rm -rf .venv target .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv target tests/peers/browser/built tests/peers/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 	rm -f orchestrator/_rust_core*.so

@@ -29,10 +29,15 @@ def test_commands_of_the_documents_exist() -> None:
 def test_lock_files_name_no_private_host() -> None:
     """Versions only, or the public registries' own addresses: a lock file must work on any machine."""
     public = ("https://github.com/rust-lang/crates.io-index", "https://static.crates.io", "https://pypi.org")
-    for path in (*files(".lock"), ROOT / "constraints.txt"):
+    for path in (
+        *files(".lock"),
+        ROOT / "constraints.txt",
+        *(p for p in files(".json") if p.stem == "package-lock"),
+    ):
         urls = re.findall(r"https?://[^\s\"']+", path.read_text())
         assert not [url for url in urls if not url.startswith(public)], name_of(path)
         assert "file:" not in path.read_text(), name_of(path)
+        assert '"resolved"' not in path.read_text(), name_of(path)
 
 
 def test_ci_runs_the_tests_of_the_readme() -> None:

@@ -11,6 +11,7 @@ from tests.peers.company import company
 from tests.peers.exchange import Exchange, Node, new_node, open_exchange
 
 PROGRAMS = {"sipp": "sip-tester", "baresip": "baresip-core", "sipsak": "sipsak", "chromium": "chromium"}
+BROWSER = Path(__file__).with_name("browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,6 +25,8 @@ def _peers_are_installed() -> None:
     missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
     if missing:
         pytest.fail(f"missing Debian packages: {' '.join(missing)} (scripts/setup test installs them)")
+    if not (BROWSER / "built/jssip.js").exists():
+        pytest.fail("missing JsSIP for the browser (scripts/setup test installs it)")
     if find_spec("pjsua2") is None:
         pytest.fail("missing Python package: pjsua2-python, which exists for Python 3.11 and 3.12 only")
 

@@ -31,12 +31,17 @@ class Node:
     identity: Identity | None = None
     """What it shows over TLS, and trusts; None: it does not listen for that."""
     tls_port: int = 0
+    wss_port: int = 0
+    """Where browsers connect, inside the same TLS; 0: nowhere."""
+    more: dict[str, str] = field(factory=dict)
+    """Further settings, by their variable."""
 
     def environment(self) -> dict[str, str]:
         """Its settings, as `tandem serve` reads them."""
         listen, tls = f"udp:127.0.0.1:{self.sip_port} tcp:127.0.0.1:{self.sip_port}", {}
         if self.identity is not None:
             listen += f" tls:127.0.0.1:{self.tls_port}"
+            listen += f" wss:127.0.0.1:{self.wss_port}" if self.wss_port else ""
             tls = {f"TANDEM_{name.upper()}": str(path) for name, path in self.identity.options().items()}
         return {
             **os.environ,
@@ -47,6 +52,7 @@ class Node:
             "TANDEM_MEDIA_ADDRESS": "127.0.0.1",
             "TANDEM_MEDIA_PORTS": self.media_ports,
             "TANDEM_DEFAULT_REALM": DOMAIN,
+            **self.more,
         }
 
 
