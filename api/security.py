@@ -90,6 +90,7 @@ DirectoryWrite = Annotated[Access, Security(access_of, scopes=["directory.write"
 RecordsRead = Annotated[Access, Security(access_of, scopes=["records.read"])]
 EventsRead = Annotated[Access, Security(access_of, scopes=["events.read"])]
 MetricsRead = Annotated[Access, Security(access_of, scopes=["metrics.read"])]
+SipRead = Annotated[Access, Security(access_of, scopes=["sip.read"])]
 Admin = Annotated[Access, Security(access_of, scopes=["admin"])]
 
 

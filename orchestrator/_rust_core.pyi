@@ -28,6 +28,7 @@ __all__ = [
     "RegistrationChanged",
     "RestoredBinding",
     "Silence",
+    "SipMessage",
     "Tone",
     "Trunk",
     "TrunkStateChanged",
@@ -374,6 +375,33 @@ class TrunkStateChanged:
     @property
     def reason(self) -> str: ...
 
+@final
+class SipMessage:
+    """A SIP message that came or went, without secrets: each byte of one is an "x"."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def age_s(self) -> float:
+        """How long ago."""
+    @property
+    def received(self) -> bool:
+        """Whether it came to us; otherwise we sent it."""
+    @property
+    def transport(self) -> str:
+        """ "udp", "tcp", "tls", "ws" or "wss"."""
+    @property
+    def local(self) -> str:
+        """Our address as the far end knows it, with its port."""
+    @property
+    def remote(self) -> str: ...
+    @property
+    def repeated(self) -> bool:
+        """Whether the same bytes came or went before."""
+    @property
+    def text(self) -> str:
+        """All of it, with CRLF. What is no UTF-8 is U+FFFD."""
+
 _Event = (
     IncomingCall
     | LegRinging
@@ -412,6 +440,7 @@ class Engine:
         media_timeout_s: float = 60.0,
         registration_expires_s: tuple[int, int] = ...,
         event_queue: int = 65_536,
+        sip_trace_calls: int = 0,
         user_agent: str = "Tandem",
         only_playable: bool = False,
         secret: bytes | None = None,
@@ -434,6 +463,8 @@ class Engine:
         its beginning, and 32 pairs are kept for calls to emergency numbers; None: as many legs as the rest.
         `max_requests_of_source` requests of one address (of an IPv6 /64) that is no trunk's are remembered at once,
         over UDP for 32 s each; one more is answered 503, unless it ends a call or is a register.
+        The SIP messages of the newest `sip_trace_calls` calls (of two legs each) are kept for `sip_messages`, at most
+        100 of a leg and 32 KiB for each of these calls in all; 0: none.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
         `secret` is 32 random bytes, the same in each run: what unknown users are shown when they register depends on
         it, so that they cannot be told from known ones, and so do nonces. Without it another one is made for each run.
@@ -507,12 +538,19 @@ class Engine:
     def record(self, leg: int, path: str, *, max_s: float = 3600.0) -> None:
         """Write what comes from the far end to a WAV file (8 kHz, 16 bit, mono; G.711 legs) until it ends."""
     def stop_recording(self, leg: int) -> None: ...
+    def sip_messages(self, legs: Sequence[int]) -> tuple[list[SipMessage], int]:
+        """The SIP messages of the first 200 of these legs, oldest first, those from before they were legs among them
+        (challenges); and how many of theirs were left out, from the middle of a leg with more than 100 or 128 KiB.
+
+        Nothing is kept of legs that newer ones have pushed out. Takes some milliseconds at most.
+        """
     def counters(self) -> dict[str, int]:
         """Totals since start, and levels. A snapshot at most 1 s old.
 
         `sip_*` counts messages, legs, bindings and what was refused; `media_*` packets and what was discarded;
         `tcp_*` connections; `events_*` what waits for `drain_events`; `thread_panics` and `media_panics` are
-        faults of ours, each of which ended one message or leg. `sip_thread_silent_ms` is how old the snapshot
+        faults of ours, each of which ended one message or leg. `sip_trace_*` is what is kept for `sip_messages`.
+        `sip_thread_silent_ms` is how old the snapshot
         is. `decision_*_us` is the time from an INVITE to the first command for it, `setup_*_us` to the INVITE
         that is dialled with it as `offer_of`: count, sum, and percentiles of the newest 4,096.
         """

@@ -45,6 +45,8 @@ class Settings:
     decision_timeout_s: float = 3.0
     media_timeout_s: float = 60.0
     registration_expires_s: tuple[int, int] = (60, 3600)
+    sip_trace_calls: int = 1000
+    """Calls whose SIP messages are kept in memory, the newest; 0: none. At most 32 KiB for each, usually 8."""
 
     @property
     def database(self) -> str:
@@ -123,4 +125,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "decision_timeout_s": float,
     "media_timeout_s": float,
     "registration_expires_s": _range,
+    "sip_trace_calls": int,
 }

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+from attrs import asdict
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -11,7 +12,7 @@ from api.directory import decode_cursor, encode_cursor
 from api.idempotency import IdempotencyKey, once
 from api.problems import Problem
 from api.schemas import CommandGiven, Cursor, Id, IdPath, In, Limit, Out, Page, WhoOut
-from api.security import CallsRead, CallsWrite
+from api.security import CallsRead, CallsWrite, SipRead
 from orchestrator.model.calls import Direction
 from orchestrator.model.identifiers import CallId, PersonId
 from orchestrator.statistics.live import CallState
@@ -77,6 +78,30 @@ class TraceOut(Out):
     call: str
     language: Literal["en", "ru"]
     sentences: list[SentenceOut] = Field(max_length=10_000)
+
+
+class SipMessageOut(Out):
+    """A SIP message that came or went, without secrets: each byte of one is an `x`."""
+
+    at: datetime
+    after_ms: int = Field(description="Milliseconds since the first message of the call")
+    leg: int
+    received: bool = Field(description="By the exchange; otherwise it sent it")
+    transport: Literal["udp", "tcp", "tls", "ws", "wss"]
+    local: str = Field(description="The exchange's address as the far end knows it")
+    remote: str = Field(description="The far end's address")
+    repeated: bool = Field(description="The same bytes came or went before")
+    text: str = Field(description="All of it, with CRLF; what is no UTF-8 is U+FFFD")
+
+
+class SipTraceOut(Out):
+    """What a call looks like on the wire, oldest message first."""
+
+    call: str
+    messages: list[SipMessageOut] = Field(
+        max_length=20_000, description="Empty where the call is over for long, or nothing is kept"
+    )
+    left_out: int = Field(description="So many are missing in the middle of legs that had too many")
 
 
 @router.get("", operation_id="listCalls", response_model=LiveCallPage)
@@ -169,6 +194,22 @@ async def tell(access: CallsRead, call: IdPath, lang: Literal["en", "ru"] = "en"
     """Why each device rang or was skipped, in words. For calls that go on and those that are over."""
     sentences = await access.exchange.trace(access.company, CallId(call), lang)
     return {"call": call, "language": lang, "sentences": sentences}
+
+
+@router.get("/{call}/sip", operation_id="traceCallSip", response_model=SipTraceOut)
+async def show_sip(access: SipRead, call: IdPath) -> object:
+    """The SIP messages of a call's legs, challenged and refused ones among them. Only for the operator's keys.
+
+    Kept in memory for the newest calls since the start (`--sip-trace-calls`).
+    """
+    company, is_operator = access.company, access.principal.is_operator
+    found = await access.exchange.sip_trace(company, CallId(call), as_operator=is_operator)
+    first = found.messages[0].at if found.messages else None
+    messages = [
+        {**asdict(message), "after_ms": round((message.at - (first or message.at)).total_seconds() * 1000)}
+        for message in found.messages
+    ]
+    return {"call": call, "messages": messages, "left_out": found.left_out}
 
 
 def _given(command: object) -> Response:

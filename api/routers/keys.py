@@ -12,7 +12,7 @@ from api.idempotency import IdempotencyKey, once
 from api.problems import Problem
 from api.schemas import Cursor, Id, IdPath, In, Limit, Out, Page
 from api.security import Access, Admin
-from orchestrator.model.access import KeyView, Scope
+from orchestrator.model.access import SCOPES, KeyView, Scope
 from orchestrator.model.identifiers import CompanyId
 
 router = APIRouter(prefix="/keys", tags=["keys"])
@@ -22,7 +22,7 @@ class KeyIn(In):
     """A new key."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    scopes: list[Scope] = Field(min_length=1, max_length=8)
+    scopes: list[Scope] = Field(min_length=1, max_length=len(SCOPES))
     company: Id | None = Field(
         default=None, description="null: all companies; only the operator makes such keys"
     )
@@ -35,7 +35,7 @@ class KeyOut(Out):
     id: str
     name: str
     company: str | None
-    scopes: list[str] = Field(max_length=8)
+    scopes: list[str] = Field(max_length=len(SCOPES))
     created_at: datetime
     expires_at: datetime | None
 

@@ -22,6 +22,7 @@ from orchestrator.devices.store.answers import Answers
 from orchestrator.devices.store.history import Cursor, Found, History
 from orchestrator.devices.store.keys import Keys
 from orchestrator.explain import Language, Sentence, names_in, trace
+from orchestrator.flows.life import NO_LEG
 from orchestrator.flows.originate import originate
 from orchestrator.flows.world import World
 from orchestrator.model.access import KeyView, Principal
@@ -29,10 +30,11 @@ from orchestrator.model.calls import Direction
 from orchestrator.model.certificate import Certificate
 from orchestrator.model.commands import HangUpCall, OriginateCall, Side, TransferCall
 from orchestrator.model.directory import Company
-from orchestrator.model.errors import NoSuchCall, NoSuchObject, NotAccepting
+from orchestrator.model.errors import NoSuchCall, NoSuchObject, NotAccepting, NotPermitted
 from orchestrator.model.identifiers import CallId, CommandId, CompanyId, PersonId
 from orchestrator.model.journal import CommandAccepted, Entry
 from orchestrator.model.registrations import Registration, TrunkState
+from orchestrator.model.sip import SipTrace
 from orchestrator.numbering.directory import Directory
 from orchestrator.ports import Clock
 from orchestrator.settings import Settings
@@ -236,6 +238,24 @@ class Exchange:
         if not records:
             raise NoSuchCall("no such call")
         return trace(records, names_in(directory), language)
+
+    async def sip_trace(self, company: CompanyId, call: CallId, *, as_operator: bool = True) -> SipTrace:
+        """What a call looks like on the wire, both legs and those that were tried. Only the operator may see it.
+
+        Empty where it is over for long, of an earlier run, or nothing is kept. Raises `NoSuchCall`, `NotPermitted`.
+        """
+        self.store.state(company)
+        records = await self.history.entries_of(company, call)
+        if not records:
+            raise NoSuchCall("no such call")
+        if not as_operator:
+            raise NotPermitted(
+                "a call's SIP messages are the operator's to see: they name carriers and hidden numbers"
+            )
+        # Each run counts its legs anew.
+        entries = [record.entry for record in records if record.at >= self.started_at]
+        legs = dict.fromkeys(leg for entry in entries if (leg := getattr(entry, "leg", NO_LEG)) != NO_LEG)
+        return await self.switch.sip_trace(list(legs))
 
     async def entries_after(
         self,

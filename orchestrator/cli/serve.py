@@ -73,6 +73,12 @@ def serve(
         int | None,
         typer.Option(min=1, help="SIP requests of one address within 32 s, but a trunk's; default: 10000."),
     ] = None,
+    sip_trace_calls: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=100_000, help="Calls whose SIP messages are kept, the newest; default: 1000."
+        ),
+    ] = None,
     company: Annotated[
         list[Path] | None, typer.Option(help="Company document to apply at start; may be repeated.")
     ] = None,
@@ -96,6 +102,7 @@ def serve(
         media_threads=media_threads,
         max_legs=max_legs,
         max_requests_of_source=max_requests_of_source,
+        sip_trace_calls=sip_trace_calls,
     )
     if log_level not in LOG_LEVELS:
         raise ConfigError(

@@ -15,6 +15,7 @@ Scope = Literal[
     "records.read",
     "events.read",
     "metrics.read",
+    "sip.read",
     "admin",
 ]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 import yaml
-from attrs import frozen
+from attrs import evolve, frozen
 
 from api.counters import HttpCounters
 from api.server import serve_http
@@ -21,8 +21,10 @@ from orchestrator.model.access import SCOPES
 from orchestrator.model.calls import Direction, EndCause, Refusal, Who
 from orchestrator.model.identifiers import CallId, CompanyId, DeviceId, LegId, PersonId, TrunkId
 from orchestrator.model.registrations import Standing, TrunkState
+from orchestrator.model.sip import SipTrace
 from tests.unit.api.conftest import app_of, company
 from tests.unit.api.fake_exchange import FakeExchange
+from tests.unit.api.test_sip_trace import INVITE
 
 TANDEM = Path(sys.executable).with_name("tandem")
 DEMO = CompanyId("demo")
@@ -188,6 +190,24 @@ async def test_calls_records_and_the_story_of_one(shell: Shell, fake: FakeExchan
     )
     unknown = await shell.tandem("trace", "nothing")
     assert (unknown.code, unknown.err.strip()) == (1, "tandem: no such call")
+
+
+async def test_a_call_is_drawn_as_a_ladder(shell: Shell, fake: FakeExchange) -> None:
+    a_call(fake, over=True)
+    empty = await shell.tandem("trace", CALL, "--sip")
+    assert empty.code == 0
+    assert "--sip-trace-calls" in empty.out
+    fake.sip[CALL] = SipTrace((INVITE, evolve(INVITE, received=False, text="SIP/2.0 100 Trying\r\n\r\n")), 0)
+    drawn = await shell.tandem("trace", CALL, "--sip", "--full")
+    assert drawn.code == 0
+    assert drawn.out.splitlines()[0].split() == ["udp", "192.0.2.1:5060", "Tandem"]
+    assert "▶│" in drawn.out
+    assert "│◀" in drawn.out
+    assert "Call-ID: 1" in drawn.out
+    assert (await shell.tandem("trace", CALL, "--full")).code == 2
+    _, key = await fake.create_key(company=DEMO, name="demo", scopes=SCOPES)
+    refused = await shell.tandem("trace", CALL, "--sip", TANDEM_KEY=key)
+    assert (refused.code, refused.err) == (1, "tandem: for the operator\n")
 
 
 async def test_keys_are_made_shown_and_revoked(shell: Shell, fake: FakeExchange) -> None:

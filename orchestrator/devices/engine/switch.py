@@ -19,6 +19,7 @@ from orchestrator.model.certificate import Certificate
 from orchestrator.model.errors import ConfigError, Problem, ResourceError
 from orchestrator.model.identifiers import BindingId, CallId, CompanyId, DeviceId, LegId, PromptName
 from orchestrator.model.registrations import Registration, TrunkState
+from orchestrator.model.sip import SipTrace
 from orchestrator.numbering.directory import Directory
 from orchestrator.ports import Clock, Journal
 from orchestrator.settings import Settings
@@ -107,6 +108,11 @@ class EngineSwitch:
             self.prompts[full] = len(samples) / PROMPT_BYTES_PER_S
         else:
             self.prompts.pop(full, None)
+
+    async def sip_trace(self, legs: Sequence[LegId]) -> SipTrace:
+        """What these legs look like on the wire."""
+        messages, left_out = await trio.to_thread.run_sync(self.engine.sip_messages, legs)
+        return SipTrace(tuple(words.sip_messages_of(messages, self.clock.now())), left_out)
 
     def new_leg(self) -> EngineLeg:
         """A leg that we dial."""
@@ -234,6 +240,7 @@ def _start(settings: Settings, secret: bytes | None) -> core.Engine:
             decision_timeout_s=settings.decision_timeout_s,
             media_timeout_s=settings.media_timeout_s,
             registration_expires_s=settings.registration_expires_s,
+            sip_trace_calls=settings.sip_trace_calls,
             secret=secret,
         )
     except OSError as error:

@@ -19,6 +19,7 @@ from orchestrator.model.certificate import Certificate
 from orchestrator.model.directory import SipDevice
 from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, LegId, TrunkId
 from orchestrator.model.registrations import Registration, Standing, TrunkState
+from orchestrator.model.sip import SipMessage
 from orchestrator.numbering.directory import Directory
 
 Event = (
@@ -111,6 +112,21 @@ def trunk_state_of(event: core.TrunkStateChanged) -> TrunkState:
     if event.status == 0:
         state = Standing.REGISTERING
     return TrunkState(CompanyId(event.company), TrunkId(event.trunk), state, event.status, event.reason)
+
+
+def sip_messages_of(messages: Iterable[core.SipMessage], now: datetime) -> Iterator[SipMessage]:
+    """Messages as they came and went, with the dates that they have by our clock."""
+    for message in messages:
+        yield SipMessage(
+            now - timedelta(seconds=message.age_s),
+            LegId(message.leg),
+            message.received,
+            message.transport,
+            message.local,
+            message.remote,
+            message.repeated,
+            message.text,
+        )
 
 
 def restored_of(registrations: Iterable[Registration], now: datetime) -> Iterator[core.RestoredBinding]:

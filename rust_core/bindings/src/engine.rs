@@ -12,7 +12,7 @@ use tandem_engine::media::pairs_in;
 use tandem_engine::websocket::Origins;
 use tandem_engine::{Command, Options, Source, TlsFiles};
 
-use crate::events::to_python;
+use crate::events::{SipMessage, sip_message, to_python};
 use crate::tables::{
     Account, Prompt, RestoredBinding, Silence, Tone, Trunk, bad, seconds, transport,
 };
@@ -28,7 +28,7 @@ impl Engine {
         advertised_address = None, tls_certificate = None, tls_key = None, tls_authorities = None,
         ws_origins = Vec::new(), media_threads = 1, max_legs = None, max_requests_of_source = 10_000, max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, media_timeout_s = 60.0,
-        registration_expires_s = (60, 3600), event_queue = 65_536, user_agent = "Tandem", only_playable = false,
+        registration_expires_s = (60, 3600), event_queue = 65_536, sip_trace_calls = 0, user_agent = "Tandem", only_playable = false,
         secret = None, seed = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -50,6 +50,7 @@ impl Engine {
         media_timeout_s: f64,
         registration_expires_s: (u64, u64),
         event_queue: usize,
+        sip_trace_calls: usize,
         user_agent: &str,
         only_playable: bool,
         secret: Option<[u8; 32]>,
@@ -103,6 +104,7 @@ impl Engine {
                 whole(registration_expires_s.1),
             ),
             event_queue,
+            sip_trace_calls,
             user_agent: user_agent.to_owned(),
             only_playable,
             secret,
@@ -269,6 +271,13 @@ impl Engine {
 
     fn stop_recording(&self, leg: u64) {
         self.0.command(Command::StopRecording(LegId(leg)));
+    }
+
+    fn sip_messages(&self, py: Python<'_>, legs: Vec<u64>) -> (Vec<SipMessage>, u64) {
+        py.detach(|| {
+            let (messages, left_out) = self.0.sip_messages(&legs);
+            (messages.into_iter().map(sip_message).collect(), left_out)
+        })
     }
 
     fn counters(&self) -> HashMap<String, u64> {

@@ -2,7 +2,7 @@
 
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
-use tandem_engine::{Event, LegEnded as End, MediaReport as Report, What, endpoint};
+use tandem_engine::{Event, LegEnded as End, MediaReport as Report, TracedMessage, What, endpoint};
 
 macro_rules! event {
     ($name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
@@ -87,6 +87,17 @@ event!(TrunkStateChanged {
     registered: bool,
     status: u16,
     reason: String
+});
+
+event!(SipMessage {
+    leg: u64,
+    age_s: f64,
+    received: bool,
+    transport: String,
+    local: String,
+    remote: String,
+    repeated: bool,
+    text: String,
 });
 
 /// An event as its class.
@@ -176,5 +187,19 @@ fn media_report(report: Report) -> MediaReport {
         jitter_max_ms: report.jitter_max_ms,
         round_trip_ms: report.round_trip_ms,
         mos: report.mos,
+    }
+}
+
+/// A message of a leg. What is no UTF-8 becomes U+FFFD.
+pub(crate) fn sip_message(message: TracedMessage) -> SipMessage {
+    SipMessage {
+        leg: message.leg,
+        age_s: message.age.as_secs_f64(),
+        received: message.is_received,
+        transport: message.transport.as_str().to_lowercase(),
+        local: message.local.to_string(),
+        remote: message.peer.to_string(),
+        repeated: message.is_repeated,
+        text: String::from_utf8_lossy(&message.bytes).into_owned(),
     }
 }

@@ -23,8 +23,8 @@ mod _rust_core {
     #[pymodule_export]
     use super::events::{
         Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegRinging,
-        MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged, TrunkStateChanged,
-        WrongPasswords,
+        MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged, SipMessage,
+        TrunkStateChanged, WrongPasswords,
     };
     #[pymodule_export]
     use super::ha1;

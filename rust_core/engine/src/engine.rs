@@ -10,7 +10,7 @@ use tandem_sip::endpoint::{Accounts, Transport};
 use crate::command::Command;
 use crate::event::Event;
 use crate::options::Options;
-use crate::sip::{Input, Shared, SipThread};
+use crate::sip::{Input, Shared, SipThread, TracedMessage};
 use crate::{clock, lock};
 
 /// The SIP thread, the media shards and their queues. Dropping it closes it.
@@ -67,6 +67,12 @@ impl Engine {
         let silent = clock::now().saturating_duration_since(at);
         counters.push(("sip_thread_silent_ms".to_owned(), silent.as_millis() as u64));
         counters
+    }
+
+    /// The SIP messages of these legs, without secrets, oldest first; and how many of theirs were left out. Of legs that
+    /// have long ended nothing.
+    pub fn sip_messages(&self, legs: &[u64]) -> (Vec<TracedMessage>, u64) {
+        self.shared.trace.messages_of(legs)
     }
 
     /// Ends all legs and registrations at trunks, then the threads. Blocks at most two seconds.

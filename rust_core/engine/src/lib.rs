@@ -17,6 +17,7 @@ pub use command::{Command, Source};
 pub use engine::Engine;
 pub use event::{Event, LegEnded, What};
 pub use options::{Options, TlsFiles};
+pub use sip::TracedMessage;
 pub use tandem_media::quality::MediaReport;
 pub use tandem_sip::{auth, endpoint, websocket};
 

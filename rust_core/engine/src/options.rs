@@ -41,6 +41,8 @@ pub struct Options {
     pub registration_expires: (Duration, Duration),
     /// Events that may wait for Python.
     pub event_queue: usize,
+    /// Calls whose SIP messages are kept, the newest; 0: none.
+    pub sip_trace_calls: usize,
     /// Server and User-Agent.
     pub user_agent: String,
     /// Offer of our own codecs only those that we can play and record.

@@ -27,12 +27,14 @@ from orchestrator.model.errors import (
     NoSuchCall,
     NoSuchCompany,
     NoSuchObject,
+    NotPermitted,
     SlowConsumer,
     StaleVersion,
 )
 from orchestrator.model.identifiers import CallId, CommandId, CompanyId
 from orchestrator.model.journal import CommandAccepted, CommandCompleted, ConfigurationChanged, Entry, Record
 from orchestrator.model.registrations import TrunkState
+from orchestrator.model.sip import SipTrace
 from orchestrator.numbering.directory import Directory, directory_of
 from orchestrator.statistics.commands import Commands, CommandState
 from orchestrator.statistics.counters import Counters
@@ -61,6 +63,7 @@ class FakeExchange:
         self.state = Health()
         self.shown: Certificate | None = None
         self.loop_lag_s = 0.0
+        self.sip: dict[CallId, SipTrace] = {}
 
     def new_id(self) -> str:
         return f"01900000-0000-7000-8000-{next(self.rng):012x}"
@@ -228,6 +231,12 @@ class FakeExchange:
         if not records:
             raise NoSuchCall("no such call")
         return trace(records, names_in(self.directory(company)), language)
+
+    async def sip_trace(self, company: CompanyId, call: CallId, *, as_operator: bool = True) -> SipTrace:
+        await self.trace(company, call, "en")
+        if not as_operator:
+            raise NotPermitted("for the operator")
+        return self.sip.get(call, SipTrace((), 0))
 
     async def entries_after(
         self,

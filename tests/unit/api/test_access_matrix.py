@@ -43,8 +43,8 @@ BODIES: dict[str, Any] = {
 QUERIES = {"listenToEvents": {"wait": "0"}}
 REFUSED_WHILE_USED = {"deletePerson", "deleteTrunk", "deleteSite"}
 """Anna's next step leads to Boris, calls go out by the trunk, Anna sits in Moscow."""
-FOR_THE_OPERATOR = {"putTrunk", "deleteTrunk", "applyConfiguration"}
-"""They change trunks."""
+FOR_THE_OPERATOR = {"putTrunk", "deleteTrunk", "applyConfiguration", "traceCallSip"}
+"""They change trunks, or show what goes on with them."""
 
 
 class Asker:

@@ -10,6 +10,8 @@ mod shared;
 mod sockets;
 mod thread;
 mod tls;
+mod trace;
 
 pub(crate) use shared::{Input, Shared};
 pub(crate) use thread::SipThread;
+pub use trace::TracedMessage;

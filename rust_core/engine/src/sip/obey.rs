@@ -43,6 +43,9 @@ impl SipThread {
                             now,
                             SipCommand::Dial { leg, target, caller, offer_of, rtp },
                         );
+                        if let Some(call_id) = self.endpoint.call_id_of(leg) {
+                            self.shared.trace.claim(leg, call_id);
+                        }
                     }
                     Err(_) => {
                         let end =
@@ -91,6 +94,7 @@ impl SipThread {
         match self.joints.open(leg, None) {
             Ok(_) => {
                 self.setup.arrived(leg.0, at);
+                self.shared.trace.claim(leg, &incoming.call_id);
                 self.tell(at, What::IncomingCall(incoming));
             }
             Err(_) => {

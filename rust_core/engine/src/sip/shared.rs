@@ -10,6 +10,7 @@ use mio::{Poll, Token, Waker};
 
 use super::resolver::Host;
 use super::tls::Identity;
+use super::trace::Trace;
 use crate::command::Command;
 use crate::media::{MediaEvent, MediaEventKind};
 use crate::outbox::Outbox;
@@ -39,17 +40,24 @@ pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     /// When the thread last came round to publish them, and what it counted.
     pub(crate) counters: Mutex<(Instant, Vec<(String, u64)>)>,
+    pub(crate) trace: Trace,
     is_over: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(poll: &Poll, token: Token, event_queue: usize) -> io::Result<Self> {
+    pub(super) fn new(
+        poll: &Poll,
+        token: Token,
+        event_queue: usize,
+        trace: Trace,
+    ) -> io::Result<Self> {
         Ok(Self {
             inbox: Mutex::default(),
             dropped: AtomicU64::new(0),
             waker: Waker::new(poll.registry(), token)?,
             outbox: Outbox::new(event_queue)?,
             counters: Mutex::new((clock::now(), Vec::new())),
+            trace,
             is_over: AtomicBool::new(false),
         })
     }

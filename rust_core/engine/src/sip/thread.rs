@@ -20,6 +20,7 @@ use super::setup::SetupTimes;
 use super::shared::{Input, Shared};
 use super::sockets::Socket;
 use super::tls::{Tls, Watch};
+use super::trace::Trace;
 use crate::event::{Event, What};
 use crate::media::{Driver, MediaOptions, MediaShards, PortPool};
 use crate::options::Options;
@@ -69,7 +70,9 @@ impl SipThread {
             transport,
             advertised: options.advertised(bound),
         };
-        let listeners = listening.iter().map(told).collect();
+        let listeners: Vec<_> = listening.iter().map(told).collect();
+        let locals = listeners.iter().map(|listener| listener.advertised).collect();
+        let trace = Trace::new(options.sip_trace_calls, locals);
         let media_told = options.advertised(SocketAddr::new(options.media_address, 0)).ip();
         options.advertised_address = Some(media_told);
         let config = Config {
@@ -85,7 +88,7 @@ impl SipThread {
             user_agent: options.user_agent.clone(),
             only_playable: options.only_playable,
         };
-        let shared = Arc::new(Shared::new(&poll, WAKER, options.event_queue)?);
+        let shared = Arc::new(Shared::new(&poll, WAKER, options.event_queue, trace)?);
         let for_media = shared.clone();
         let media_options = MediaOptions {
             shards: options.media_threads,
@@ -284,7 +287,9 @@ impl SipThread {
 
     fn handle_message(&mut self, flow: Flow, bytes: Bytes) {
         self.guarded(|thread| {
-            thread.endpoint.handle_message(clock::now(), flow, bytes);
+            let now = clock::now();
+            thread.shared.trace.note(now, true, flow, &bytes);
+            thread.endpoint.handle_message(now, flow, bytes);
             thread.collect();
         });
     }
@@ -329,6 +334,7 @@ impl SipThread {
         self.collect();
         let now = clock::now();
         while let Some(Transmit { flow, bytes }) = self.endpoint.poll_transmit() {
+            self.shared.trace.note(now, false, flow, &bytes);
             match flow.transport {
                 Transport::Udp => {
                     let socket = self.sockets.get(flow.listener);
@@ -393,6 +399,8 @@ impl SipThread {
             self.joints.media.counters().into_iter().map(|(name, value)| (name.to_owned(), value)),
         );
         counters.extend(self.setup.counters());
+        let traced = self.shared.trace.counters();
+        counters.extend(traced.map(|(name, value)| (name.to_owned(), value)));
         let (waiting, dropped) = self.shared.outbox.levels();
         let own = [
             ("tcp_connections", self.connections.len() as u64),

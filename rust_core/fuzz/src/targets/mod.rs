@@ -19,8 +19,9 @@ pub struct Target {
 }
 
 /// All of them.
-pub const ALL: [Target; 12] = [
+pub const ALL: [Target; 13] = [
     Target { name: "message", run: sip::message, seeds: sip::message_seeds },
+    Target { name: "trace", run: sip::trace, seeds: sip::trace_seeds },
     Target { name: "stream", run: sip::stream, seeds: sip::message_seeds },
     Target { name: "websocket", run: websocket::run, seeds: websocket::seeds },
     Target { name: "uri", run: sip::uri, seeds: sip::uri_seeds },

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tandem_sip::auth::{Challenger, ClientDigest, Credentials, Secrets, Verdict};
 use tandem_sip::offer_answer::{Direction, Session, SessionDescription, accept_answer, answer};
 use tandem_sip::wire::{
-    Address, Framed, Framer, HeaderName, Limits, Message, Method, Request, Uri, Via,
-    decode_percent, display_text, encode_user, parse, split_commas,
+    Address, Framed, Framer, HeaderName, Limits, Message, Method, Request, Uri, Via, call_id_of,
+    decode_percent, display_text, encode_user, masked, parse, split_commas,
 };
 
 use super::{shape, size};
@@ -34,6 +34,41 @@ pub(super) fn message(input: &[u8]) -> u64 {
             shape((malformed.why, malformed.status, malformed.partial.is_some()))
         }
     }
+}
+
+/// What is shown of a message is as long as it was, and has no more secrets; it belongs where the parser says.
+pub(super) fn trace(input: &[u8]) -> u64 {
+    let shown = masked(input);
+    assert_eq!(shown.len(), input.len());
+    assert_eq!(masked(&shown), shown, "what is masked stays as it is");
+    let found = call_id_of(input);
+    // What the parser repairs is looked for as it is written.
+    let is_folded = input.windows(2).any(|w| w[0] == b'\n' && matches!(w[1], b' ' | b'\t'));
+    let is_repaired = is_folded || found.is_some_and(|id| id.iter().any(u8::is_ascii_control));
+    if let (Ok(message), false) =
+        (parse(Bytes::copy_from_slice(input), &Limits::DATAGRAM), is_repaired)
+    {
+        let read = message.headers().line(&HeaderName::CallId);
+        assert_eq!(found, read.map(|id| id.trim_ascii()), "another Call-ID than the parser's");
+    }
+    let hidden = input.iter().zip(&shown).filter(|(was, is)| was != is).count();
+    shape((found.is_some(), size(hidden), size(input.len())))
+}
+
+pub(super) fn trace_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = message_seeds();
+    let head = "INFO sip:a:secret@x SIP/2.0\r\nCall-ID: 1\r\nAuthorization: Digest response=\"0f\", cnonce=\"1\"\r\n";
+    for (kind, body) in [
+        ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"),
+        ("application/dtmf", "5"),
+        ("application/sdp", "v=0\r\na=crypto:1 X inline:abc\r\na=ice-pwd:abc\r\nk=clear:abc\r\n"),
+    ] {
+        seeds.push(format!("{head}Content-Type: {kind}\r\n\r\n{body}").into_bytes());
+    }
+    seeds.push(
+        b"MESSAGE sip:a SIP/2.0\r\ni: 1\r\nProxy-Authorization: Bearer x\r\n y\r\n\r\n12".to_vec(),
+    );
+    seeds
 }
 
 /// Every typed reader of every field.

@@ -180,6 +180,11 @@ impl Endpoint {
         self.timers.set(next, Due::OkResend(id));
     }
 
+    /// The Call-ID of a leg that lives.
+    pub fn call_id_of(&self, id: LegId) -> Option<&str> {
+        self.legs.get(&id).map(|leg| leg.call_id.as_str())
+    }
+
     /// The leg that a tag of ours belongs to.
     pub(super) fn leg_of_tag(&self, tag: &str, call_id: Option<&str>) -> Option<LegId> {
         let number = tag.split('.').next()?;

@@ -5,8 +5,10 @@
 //! cannot be meant is [`Malformed`], with the part that was understood, so that it can be answered.
 
 mod address;
+mod call_id;
 mod framer;
 mod header;
+mod mask;
 mod message;
 mod parse;
 mod text;
@@ -14,8 +16,10 @@ mod uri;
 mod via;
 
 pub use address::{Address, Params};
+pub use call_id::call_id_of;
 pub use framer::{Framed, Framer};
 pub use header::{HeaderName, Headers};
+pub use mask::masked;
 pub use message::{CSeq, Message, Method, Request, Response};
 pub use parse::{Limits, Malformed, parse};
 pub use text::{decode_percent, display_text, encode_user, quoted, split_commas};
