@@ -20,6 +20,7 @@ __all__ = [
     "KeyPressed",
     "LegAnswered",
     "LegEnded",
+    "LegHeardEarly",
     "LegRinging",
     "MediaReport",
     "PlaybackEnded",
@@ -81,6 +82,7 @@ class Trunk:
         expires_s: int = 300,
         contact_user: str | None = None,
         max_calls: int | None = None,
+        early_media: bool = True,
     ) -> Trunk:
         """`transport` is "udp", "tcp" or "tls": its certificate must be for `host` then. `sources` are further
         addresses ("192.0.2.7" or "192.0.2.0/24") whose calls count as this trunk's; `host` always does. `domain` is
@@ -88,7 +90,8 @@ class Trunk:
         from `host` and names `realm`. `contact_user` (default: `username`, else `id`) is the user part of our Contact.
         Where several trunks share an address, the one is meant whose Contact is called, then those known by it, then
         those registered there; a call that could still be two companies' is taken for a stranger's
-        (`sip_unclear_trunks`). A trunk that registers is known only while it is registered."""
+        (`sip_unclear_trunks`). A trunk that registers is known only while it is registered. With `early_media` callers
+        hear what it says before the answer (`LegHeardEarly`)."""
 
 @final
 class RestoredBinding:
@@ -235,6 +238,19 @@ class LegRinging:
     def leg(self) -> int: ...
     @property
     def at_ns(self) -> int: ...
+
+@final
+class LegHeardEarly:
+    """What a trunk says on a dialled leg before it answers is heard from now on by `listener`, the leg that it was
+    dialled for: the only one that is rung for it, of a trunk with `early_media`. A caller who waits for an answer is
+    sent a 183 for it. The dialled leg hears silence. `hears` of either leg replaces that."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def listener(self) -> int: ...
 
 @final
 class LegAnswered:
@@ -405,6 +421,7 @@ class SipMessage:
 _Event = (
     IncomingCall
     | LegRinging
+    | LegHeardEarly
     | LegAnswered
     | LegEnded
     | KeyPressed

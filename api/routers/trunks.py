@@ -28,6 +28,7 @@ class _Trunk(In):
     username: Text | None = None
     realm: Text | None = Field(default=None, description="Pinned: no other is answered")
     max_calls: int | None = Field(default=None, ge=1, le=100_000)
+    early_media: bool = Field(default=True, description="Let callers hear what the carrier says before the answer")
 
 
 class TrunkIn(_Trunk):

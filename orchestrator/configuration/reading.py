@@ -137,6 +137,7 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         ha1_md5=secret.md5 if secret else None,
         ha1_sha256=secret.sha256 if secret else None,
         max_calls=fields.optional_whole("max_calls", 1, 100_000),
+        early_media=fields.flag("early_media", True),
     )
 
 

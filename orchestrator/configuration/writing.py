@@ -120,6 +120,7 @@ def write_trunk(trunk: Trunk) -> Body:
         "caller_number": trunk.caller_number,
         "sources": list(trunk.sources),
         "register": trunk.register,
+        "early_media": trunk.early_media,
     } | _given(
         username=trunk.username,
         realm=trunk.realm,

@@ -24,6 +24,8 @@ def say(entry: j.Entry, names: Names) -> str:
             return f"The announcement “{prompt}” was not heard: {whose} speaks no G.711, or the file is gone"
         case j.OutsideBarred(barred=barred):
             return why_barred(barred, names)
+        case j.EarlyMediaHeard(leg=leg):
+            return f"Heard before the answer: what the carrier says for {names.of_leg(leg, KINDS) or 'the number'}"
         case j.LegFinished(leg=leg, by=by, status=status, media=media):
             whose = names.of_leg(leg, KINDS) or "a leg"
             return f"Connection with {whose} ended: {ENDED_BY[by]}, SIP {status}{_quality(media)}"

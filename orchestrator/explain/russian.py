@@ -24,6 +24,9 @@ def say(entry: j.Entry, names: Names) -> str:
             return f"Объявление «{prompt}» не прозвучало: эта сторона{whose} не знает G.711, или файла больше нет"
         case j.OutsideBarred(barred=barred):
             return _why_barred(barred, names)
+        case j.EarlyMediaHeard(leg=leg):
+            whose = f" ({found})" if (found := names.of_leg(leg, KINDS)) else ""
+            return f"До ответа слышно, что передаёт оператор{whose}"
         case j.LegFinished(leg=leg, by=by, status=status, media=media):
             whose = f" ({found})" if (found := names.of_leg(leg, KINDS)) else ""
             return f"Соединение закрыто{whose}: {ENDED_BY[by]}, SIP {status}{_quality(media)}"

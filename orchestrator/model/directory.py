@@ -142,6 +142,8 @@ class Trunk:
     ha1_md5: str | None = field(default=None, repr=False)
     ha1_sha256: str | None = field(default=None, repr=False)
     max_calls: int | None = None
+    early_media: bool = True
+    """Whether a caller hears what the carrier says before the answer."""
 
 
 @frozen

@@ -66,6 +66,13 @@ class DeviceRang(Struct, frozen=True):
     number: str = ""
 
 
+class EarlyMediaHeard(Struct, frozen=True):
+    """The party for whom a leg was dialled hears what its trunk says before it answers."""
+
+    call: CallId
+    leg: LegId
+
+
 class DeviceFailed(Struct, frozen=True):
     """A device that was rung did not answer."""
 
@@ -224,6 +231,7 @@ Entry = (
     | CallRouted
     | DeviceSkipped
     | DeviceRang
+    | EarlyMediaHeard
     | DeviceFailed
     | PersonNotReached
     | OutsideBarred

@@ -9,7 +9,7 @@ from attrs import define, field
 from orchestrator.devices.engine.leg import EngineLeg
 from orchestrator.model.calls import CallerId, DialTarget, EndedBy, LegEnd, ToBinding
 from orchestrator.model.identifiers import CallId, CompanyId
-from orchestrator.model.journal import LegFinished
+from orchestrator.model.journal import EarlyMediaHeard, LegFinished
 from orchestrator.ports import Leg
 
 if TYPE_CHECKING:
@@ -94,6 +94,10 @@ class EngineCall:
                 offer_of=offer,
             )
         return leg
+
+    def heard_early(self, leg: EngineLeg) -> None:
+        """A leg is heard before it answers."""
+        self.switch.journal.write(self.company, EarlyMediaHeard(self.id, leg.id))
 
     def forget(self, leg: EngineLeg, end: LegEnd) -> None:
         """A leg has ended."""

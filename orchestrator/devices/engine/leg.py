@@ -10,7 +10,7 @@ from orchestrator import _rust_core as core
 from orchestrator.devices.engine.words import failure_of
 from orchestrator.model.calls import Answered, LegEnd, Outcome
 from orchestrator.model.identifiers import LegId, PromptName
-from orchestrator.ports import Leg
+from orchestrator.ports import RINGBACK, Leg
 
 if TYPE_CHECKING:
     from orchestrator.devices.engine.call import EngineCall
@@ -33,6 +33,8 @@ class EngineLeg:
     """The engine's name of the prompt whose end is awaited."""
     _played: trio.Event | None = None
     _was_heard: bool = False
+    _listener: "EngineLeg | None" = None
+    """Who hears what its trunk says before the answer."""
     scopes: list[trio.CancelScope] = field(factory=list)
     """What its end cancels."""
 
@@ -77,8 +79,15 @@ class EngineLeg:
         """The far end rings."""
         self._rang = True
 
+    def handle_heard_early(self, listener: "EngineLeg") -> None:
+        """What the far end says before it answers is heard by the leg that it was dialled for."""
+        if self._listener is None and self.call is not None:
+            self.call.heard_early(self)
+        self._listener = listener
+
     def handle_answered(self) -> None:
         """The far end picked up, or has acknowledged that we did."""
+        self._listener = None
         if self._outcome is None:
             self._decide(Answered())
 
@@ -96,6 +105,10 @@ class EngineLeg:
         self.end = end
         if self.call is not None:
             self.call.forget(self, end)
+        if self._listener is not None and self._listener.end is None:
+            # Its phone waits for sound by now, and would not ring by itself for whoever is rung next.
+            self._listener.play_on(RINGBACK)
+        self._listener = None
         if self._outcome is None:
             self._decide(failure_of(end, rang=self._rang))
         for scope in self.scopes:

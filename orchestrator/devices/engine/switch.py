@@ -144,6 +144,10 @@ class EngineSwitch:
                 case core.LegRinging():
                     if leg := self.legs.get(event.leg):
                         leg.handle_ringing()
+                case core.LegHeardEarly():
+                    leg, listener = self.legs.get(event.leg), self.legs.get(event.listener)
+                    if leg and listener:
+                        leg.handle_heard_early(listener)
                 case core.IncomingCall():
                     leg = self.legs[event.leg] = EngineLeg(LegId(event.leg), self)
                     self._waiting[leg.id] = leg

@@ -25,6 +25,7 @@ from orchestrator.numbering.directory import Directory
 Event = (
     core.IncomingCall
     | core.LegRinging
+    | core.LegHeardEarly
     | core.LegAnswered
     | core.LegEnded
     | core.KeyPressed
@@ -182,6 +183,7 @@ def trunks_of(directory: Directory) -> list[core.Trunk]:
             ha1_sha256=trunk.ha1_sha256,
             register=trunk.register,
             max_calls=trunk.max_calls,
+            early_media=trunk.early_media,
         )
         for trunk in directory.trunks.values()
     ]

@@ -58,6 +58,7 @@ event!(IncomingCall {
     codecs: Vec<String>,
 });
 event!(LegRinging { leg: u64, at_ns: u64 });
+event!(LegHeardEarly { leg: u64, at_ns: u64, listener: u64 });
 event!(LegAnswered { leg: u64, at_ns: u64 });
 event!(LegEnded {
     leg: u64,
@@ -105,6 +106,9 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
     Ok(match what {
         What::IncomingCall(call) => Py::new(py, incoming(at_ns, *call))?.into_any(),
         What::LegRinging { leg } => Py::new(py, LegRinging { leg, at_ns })?.into_any(),
+        What::LegHeardEarly { leg, listener } => {
+            Py::new(py, LegHeardEarly { leg, at_ns, listener })?.into_any()
+        }
         What::LegAnswered { leg } => Py::new(py, LegAnswered { leg, at_ns })?.into_any(),
         What::LegEnded(end) => {
             let End { leg, status, by, reason, answered_at_ns, media } = *end;

@@ -22,8 +22,8 @@ mod _rust_core {
     use super::engine::Engine;
     #[pymodule_export]
     use super::events::{
-        Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegRinging,
-        MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged, SipMessage,
+        Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegHeardEarly,
+        LegRinging, MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged, SipMessage,
         TrunkStateChanged, WrongPasswords,
     };
     #[pymodule_export]

@@ -61,7 +61,7 @@ impl Trunk {
     #[new]
     #[pyo3(signature = (*, company, id, host, port = 5060, transport = "udp", sources = Vec::new(), username = None,
         realm = None, ha1_md5 = None, ha1_sha256 = None, domain = None, register = false, expires_s = 300,
-        contact_user = None, max_calls = None))]
+        contact_user = None, max_calls = None, early_media = true))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         company: String,
@@ -79,6 +79,7 @@ impl Trunk {
         expires_s: u64,
         contact_user: Option<String>,
         max_calls: Option<usize>,
+        early_media: bool,
     ) -> PyResult<Self> {
         let contact_user = contact_user.or_else(|| username.clone()).unwrap_or_else(|| id.clone());
         let credentials = match (username, realm, ha1_md5) {
@@ -101,6 +102,7 @@ impl Trunk {
             expires: Duration::from_secs(expires_s),
             contact_user,
             max_calls,
+            early_media,
         }))
     }
 }

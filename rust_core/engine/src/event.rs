@@ -20,6 +20,10 @@ pub enum What {
     LegRinging {
         leg: u64,
     },
+    LegHeardEarly {
+        leg: u64,
+        listener: u64,
+    },
     LegAnswered {
         leg: u64,
     },

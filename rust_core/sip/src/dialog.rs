@@ -48,6 +48,33 @@ impl Identity<'_> {
     }
 }
 
+/// The ACK of a 2xx to our INVITE: it has the number of that INVITE, whatever was asked since (RFC 3261 §13.2.2.4).
+pub(crate) fn ack(leg: &mut Leg, response: &Response) -> Request {
+    let number = response.cseq().map_or(leg.local_cseq, |cseq| cseq.number);
+    let mut ack = request(leg, Method::Ack);
+    ack.headers.set(HeaderName::CSeq, format!("{number} ACK"));
+    ack
+}
+
+/// PRACK for a reliable provisional response (RFC 3262 §4), and where it goes: to the fork that sent it. `None` if that
+/// lacks what a dialog needs.
+pub(crate) fn prack(leg: &mut Leg, response: &Response, rseq: u32) -> Option<(Request, Flow)> {
+    let text = |name| response.headers.text(&name);
+    let (target, routes) = (way::target_of(&response.headers)?, routes_of_response(response));
+    let invite = response.cseq()?.number;
+    let identity = Identity {
+        target: &target,
+        routes: &routes,
+        from: text(HeaderName::From)?,
+        to: text(HeaderName::To)?,
+        call_id: text(HeaderName::CallId)?,
+    };
+    leg.local_cseq += 1;
+    let mut prack = identity.request(Method::Prack, leg.local_cseq);
+    prack.headers.push(HeaderName::RAck, format!("{rseq} {invite} INVITE"));
+    Some((prack, way::in_dialog(leg.flow, leg.trunk.as_deref(), &routes, &target)))
+}
+
 /// What ends a 2xx that nobody waits for any more: a late fork, or one that crossed our CANCEL.
 pub(crate) struct Farewell {
     pub(crate) ack: Request,

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::auth::ClientDigest;
-use crate::endpoint::{Account, Flow, LegId, Trunk};
+use crate::early::{Early, Rel100, Reliable};
+use crate::endpoint::{Account, FIRST_DIALLED_LEG, Flow, LegId, Trunk};
 use crate::offer_answer::{Agreed, AgreedCodec, Codec, Direction, Session, SessionDescription};
 use crate::session_timer::{Answered, SessionTimer};
 use crate::wire::{HeaderName, Request};
@@ -63,8 +64,14 @@ pub(crate) struct Leg {
     pub(crate) client: Option<u64>,
     /// Our 2xx that waits for its ACK.
     pub(crate) unacknowledged: Option<Unacknowledged>,
-    /// An answer that came before the final one, should that have none: with the tag of the fork that gave it.
-    pub(crate) early_answer: Option<(String, Bytes)>,
+    /// Of a dialled leg: the answer that came before the final one.
+    pub(crate) early: Option<Box<Early>>,
+    /// Of a dialled leg: each fork that speaks reliably, by its tag, with the number that it has come to (RFC 3262 §4).
+    pub(crate) counted_forks: Vec<(String, u32)>,
+    /// Of an incoming leg: whether its provisional responses can be made reliable.
+    pub(crate) rel100: Rel100,
+    /// Of an incoming leg: those that were.
+    pub(crate) reliable: Option<Box<Reliable>>,
     /// Why we leave, for the Reason header of a CANCEL or BYE that has to wait.
     pub(crate) reason: Option<String>,
     /// The challenge that its INVITE was sent again for.
@@ -79,6 +86,10 @@ pub(crate) struct Leg {
     pub(crate) takes_update: bool,
     /// Keys sent to it as INFO that it has not answered.
     pub(crate) unanswered_keys: u8,
+    /// The leg for which it was dialled.
+    pub(crate) serves: Option<LegId>,
+    /// Legs that are rung for it now.
+    pub(crate) rung: u32,
     /// When we last said that it rings.
     pub(crate) rang_at: Option<Instant>,
     /// When somebody was last rung for it.
@@ -130,6 +141,8 @@ pub(crate) enum Refresh {
     Update,
     /// With the session as it is: until its answer no other description may come.
     Invite,
+    /// It has met theirs, and is sent again after a while (RFC 3261 §14.1).
+    Glare,
 }
 
 /// What a request of ours may take (RFC 3261 §8.1.1.6).
@@ -167,7 +180,10 @@ impl Leg {
             server: None,
             client: None,
             unacknowledged: None,
-            early_answer: None,
+            early: None,
+            counted_forks: Vec::new(),
+            rel100: Rel100::Unknown,
+            reliable: None,
             reason: None,
             digest: None,
             session_timer: None,
@@ -175,11 +191,18 @@ impl Leg {
             probed_at: None,
             takes_update: false,
             unanswered_keys: 0,
+            serves: None,
+            rung: 0,
             rang_at: None,
             led_on_at: None,
             rings: false,
             merge_key: None,
         }
+    }
+
+    /// Whether we made this call.
+    pub(crate) fn is_dialled(&self) -> bool {
+        self.id.0 >= FIRST_DIALLED_LEG
     }
 
     /// The hops that are left for a leg that is dialled for this one; `None`: no more (RFC 3261 §16.3 step 3).

@@ -13,6 +13,7 @@ pub mod wire;
 
 mod accounts;
 mod dialog;
+mod early;
 mod leg;
 mod registrar;
 mod session_timer;

@@ -132,6 +132,7 @@ OTHERS: list[j.Entry] = [
     j.OutsideBarred(CALL, Barred("+88213001234", Bar.COST_CLASS, SATELLITE, ANNA.id, (NATIONAL,))),
     j.TerminalReached(CALL, PromptName("unavailable")),
     j.PromptUnheard(CALL, LegId(2), PromptName("unavailable")),
+    j.EarlyMediaHeard(CALL, LegId(2)),
     j.CallTransferred(CALL, LegId(2), "person:boris", CommandId("x")),
     j.DeviceRegistered(DESK.id, "192.0.2.1:5060", "udp", "baresip"),
     j.DeviceUnregistered(DESK.id, "expired"),

@@ -65,6 +65,10 @@ impl Joints {
         }
     }
 
+    pub(super) fn is_answered(&self, leg: LegId) -> bool {
+        self.legs.get(&leg.0).is_some_and(|joint| joint.answered_at.is_some())
+    }
+
     pub(super) fn hears(&self, leg: LegId, source: Source) {
         let Some(media) = self.media_of(leg) else { return };
         let source = match source {

@@ -10,7 +10,7 @@ use tandem_sip::endpoint::{
 use super::resolver::literal;
 use super::thread::SipThread;
 use crate::clock;
-use crate::command::Command;
+use crate::command::{Command, Source};
 use crate::event::{Event, What};
 use crate::media::{MediaEvent, MediaEventKind};
 
@@ -106,12 +106,25 @@ impl SipThread {
         }
     }
 
+    /// The one for whom a leg was dialled hears it before the answer. The other way goes silence, which opens NATs and
+    /// shows carriers where we are: a call that nobody has answered yet is nobody's to talk in.
+    fn let_be_heard(&mut self, at: Instant, leg: LegId, listener: LegId) {
+        let Some(bound) = self.joints.bound(listener) else { return };
+        let rtp = self.options.advertised(bound);
+        let progress = SipCommand::Progress { leg: listener, like: leg, rtp };
+        self.endpoint.handle_command(at, progress);
+        self.joints.hears(listener, Source::Leg(leg));
+        self.joints.hears(leg, Source::Silence);
+        self.tell(at, What::LegHeardEarly { leg: leg.0, listener: listener.0 });
+    }
+
     /// Takes what the endpoint has to tell.
     pub(super) fn collect(&mut self) {
         while let Some(Dated { at, event }) = self.endpoint.poll_event() {
             match event {
                 SipEvent::Incoming(incoming) => self.arrive(at, incoming),
                 SipEvent::Ringing(leg) => self.tell(at, What::LegRinging { leg: leg.0 }),
+                SipEvent::EarlyMedia { leg, listener } => self.let_be_heard(at, leg, listener),
                 SipEvent::Answered(leg) => {
                     self.joints.answered(leg, at);
                     self.tell(at, What::LegAnswered { leg: leg.0 });
@@ -154,6 +167,8 @@ impl SipThread {
                 let path = path.to_string_lossy().into_owned();
                 self.tell(at, What::RecordingEnded { leg, path, recorded_ms, error });
             }
+            // Before the answer nobody has to say anything.
+            MediaEventKind::Silent if !self.joints.is_answered(LegId(leg)) => {}
             MediaEventKind::Silent => {
                 let hang_up = SipCommand::HangUp {
                     leg: LegId(leg),

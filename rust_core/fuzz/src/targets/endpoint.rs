@@ -259,6 +259,7 @@ fn trunk() -> Trunk {
         register: false,
         expires: Duration::from_secs(300),
         contact_user: "pbx".to_owned(),
+        early_media: true,
         max_calls: None,
     }
 }

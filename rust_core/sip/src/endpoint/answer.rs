@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::in_dialog::Said;
 use super::incoming::copy_record_routes;
 use super::requests::{allow, reason_phrase};
 use super::{EndedBy, Endpoint, LegId};
 use crate::leg::{Leg, LegState};
-use crate::offer_answer::{Codec, Direction, answer};
 use crate::session_timer::SessionTimer;
 use crate::wire::{HeaderName, quoted};
 
@@ -19,77 +19,49 @@ impl Endpoint {
         }
     }
 
-    /// 180 to the caller.
-    pub(super) fn ring(&mut self, now: Instant, id: LegId) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        let (LegState::Undecided | LegState::Ringing, Some(invite), Some(server)) =
-            (leg.state, &leg.invite, leg.server)
-        else {
-            return;
-        };
-        leg.state = LegState::Ringing;
-        self.undecided.remove(&id);
-        leg.rang_at = Some(now);
-        let mut response = invite.response(180, reason_phrase(180), Some(&leg.local_tag));
-        copy_record_routes(invite, &mut response);
-        let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
-        response.headers.push(HeaderName::Contact, contact);
-        response.headers.push(HeaderName::Server, self.config.user_agent.clone());
-        if let Some(transaction) = self.servers.get_mut(&server) {
-            let (flow, bytes) = (transaction.flow, response.to_bytes());
-            transaction.last = bytes.clone();
-            self.send(flow, bytes);
-        }
-        self.sweep_later(now);
-    }
-
     /// 200 to the caller, with an answer that suits the leg it is to be joined to.
     pub(super) fn answer(&mut self, now: Instant, id: LegId, like: Option<LegId>, rtp: SocketAddr) {
-        let model = like.and_then(|like| self.legs.get(&like)).and_then(|leg| leg.agreed.clone());
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        if !matches!(leg.state, LegState::Undecided | LegState::Ringing) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.waits_for_us()) else { return };
+        let Some(server) = leg.server else { return };
+        if let Some(reliable) = &mut leg.reliable
+            && reliable.unacknowledged.as_ref().is_some_and(|waiting| waiting.has_description)
+        {
+            reliable.answer = Some((like, rtp));
             return;
         }
-        let (Some(offer), Some(server)) = (leg.offer.take(), leg.server) else { return };
-        let session = leg.next_session(rtp);
-        let spoken = |codec: &Codec| match &model {
-            // Its far end's parameters say what this one may send to it.
-            Some(agreed) => agreed.like(codec).map(|own| own.codec.fmtp.clone()),
-            None => codec.own_fmtp(),
+        let Some(Said { body, our_offer, agreed }) = self.last_word(id, like, rtp) else {
+            self.refuse_leg(now, id, 488, "No Codec in Common", None);
+            self.end_leg(now, id, 488, EndedBy::Us, "no codec in common");
+            return self.drop_leg(id);
         };
-        let (body, agreed) = match answer(&offer, &session, Direction::SendRecv, spoken) {
-            Ok(answered) => answered,
-            Err(_) => {
-                self.refuse_leg(now, id, 488, "No Codec in Common", None);
-                self.end_leg(now, id, 488, EndedBy::Us, "no codec in common");
-                return self.drop_leg(id);
-            }
-        };
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         let Some(invite) = leg.invite.take() else { return };
         let mut response = invite.response(200, reason_phrase(200), Some(&leg.local_tag));
         copy_record_routes(&invite, &mut response);
         leg.state = LegState::Accepted;
         self.undecided.remove(&id);
-        leg.agree(agreed.clone());
         // Too short an interval was refused when the INVITE came.
         let timed = SessionTimer::of_request(&invite.headers, now).ok().flatten();
         for (name, value) in leg.take_session_timer(timed) {
             response.headers.push(name, value);
         }
-        let cseq = leg.remote_cseq.unwrap_or(0);
+        let cseq = invite.cseq().map_or(0, |cseq| cseq.number);
+        let agreed = agreed.or_else(|| leg.agreed.clone());
         let contact = self.legs.get(&id).map(|leg| self.contact(leg)).unwrap_or_default();
         response.headers.push(HeaderName::Contact, contact);
         let (name, value) = allow();
         response.headers.push(name, value);
         response.headers.push(HeaderName::Server, self.config.user_agent.clone());
-        response.headers.push(HeaderName::ContentType, "application/sdp");
-        response.body = body.into();
+        if !body.is_empty() {
+            response.headers.push(HeaderName::ContentType, "application/sdp");
+            response.body = body.into();
+        }
         self.counters.answered += 1;
         let bytes = response.to_bytes();
         self.respond(now, server, &response);
-        self.await_ack(now, id, server, cseq, bytes, None);
+        self.await_ack(now, id, server, cseq, bytes, our_offer);
         self.sweep_later(now);
-        if self.legs.get(&id).is_some_and(|leg| leg.is_proven) {
+        if let (Some(agreed), true) = (agreed, self.legs.get(&id).is_some_and(|l| l.is_proven)) {
             self.tell_media(now, id, agreed);
         }
     }
@@ -103,8 +75,7 @@ impl Endpoint {
         reason: &str,
         retry_after_s: Option<u32>,
     ) {
-        let waits = |leg: &Leg| matches!(leg.state, LegState::Undecided | LegState::Ringing);
-        if self.legs.get(&id).is_some_and(waits) {
+        if self.legs.get(&id).is_some_and(Leg::waits_for_us) {
             self.refuse_leg(now, id, status, reason, retry_after_s);
             self.end_leg(now, id, status, EndedBy::Us, reason);
             self.drop_leg(id);

@@ -84,8 +84,8 @@ impl Endpoint {
     ) {
         let bytes = request.to_bytes();
         let method = request.method.clone();
-        let is_kept =
-            method == Method::Invite || matches!(owner, Owner::Bye(_) | Owner::Refresh(..));
+        let is_kept = method == Method::Invite
+            || matches!(owner, Owner::Bye(_) | Owner::Refresh(..) | Owner::Prack(_));
         if !flow.transport.is_reliable() {
             self.timers.set(now + T1, Due::ClientResend(id));
         }
@@ -218,6 +218,7 @@ impl Endpoint {
             }
             Owner::Probe(leg) => self.on_probe_response(now, leg, response),
             Owner::Key(leg) => self.on_key_done(leg),
+            Owner::Prack(leg) => self.on_prack_response(now, id, leg, request, response),
             Owner::Dial(_) | Owner::Nobody => {}
         }
     }

@@ -60,6 +60,8 @@ pub struct Trunk {
     pub expires: Duration,
     /// User part of our Contact.
     pub contact_user: String,
+    /// Whether callers hear what it says before the answer.
+    pub early_media: bool,
     /// Calls at once.
     pub max_calls: Option<usize>,
 }
@@ -121,6 +123,15 @@ pub enum Target {
 pub enum Command {
     /// 180 to the caller.
     Ring(LegId),
+    /// 183 to the caller with a session, to hear before any answer what `like` says.
+    Progress {
+        /// The incoming leg.
+        leg: LegId,
+        /// Take what that leg agreed on.
+        like: LegId,
+        /// Where we receive its RTP.
+        rtp: SocketAddr,
+    },
     /// 200 to the caller.
     Answer {
         /// The incoming leg.

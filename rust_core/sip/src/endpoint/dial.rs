@@ -95,6 +95,7 @@ impl Endpoint {
             account: way.account,
             instance: way.instance,
             max_forwards,
+            serves: offer_of,
             offered: codecs,
             ..Leg::new(id, way.flow)
         };
@@ -103,6 +104,9 @@ impl Endpoint {
         let invite = self.invite(&mut leg, body.into());
         let flow = leg.flow;
         self.add_leg(leg);
+        if let Some(served) = offer_of.and_then(|other| self.legs.get_mut(&other)) {
+            served.rung += 1;
+        }
         if let Some(holder) = way.reserve_of {
             self.reserve.enter(id, holder);
         }
@@ -192,6 +196,7 @@ impl Endpoint {
         for (name, value) in session_timer::offering(OUR_INTERVAL) {
             invite.headers.push(name, value);
         }
+        invite.headers.set(HeaderName::Supported, "100rel, timer");
         invite.headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
         invite.headers.push(HeaderName::ContentType, "application/sdp");
         invite.body = body;

@@ -15,6 +15,13 @@ pub enum Event {
     Incoming(Box<Incoming>),
     /// A dialled leg rings.
     Ringing(LegId),
+    /// What a dialled leg says before its answer is to be heard by the one for whom it was dialled.
+    EarlyMedia {
+        /// The dialled leg.
+        leg: LegId,
+        /// For whom.
+        listener: LegId,
+    },
     /// A dialled leg picked up, or an answered one was acknowledged.
     Answered(LegId),
     /// What a leg speaks, at its answer and whenever it changes, and the source address of its signalling.

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::incoming::{reason_text, sdp_body};
 use super::requests::{allow, reason_phrase, to_tag, unsupported};
+use super::update::crossing;
 use super::{EndedBy, Endpoint, Flow, LegId};
 use crate::dialog;
-use crate::leg::{Leg, LegState, Refresh};
+use crate::leg::{Leg, LegState};
 use crate::offer_answer::{
     Agreed, Codec, Direction, Session, SessionDescription, accept_answer, answer, offer,
 };
@@ -36,7 +37,7 @@ impl Endpoint {
         let Some(leg) = leg else { return self.refuse(reply, &request, 481, "", &[]) };
         let id = leg.id;
         let number = request.cseq().map(|cseq| cseq.number);
-        if leg.remote_cseq.is_some() && number <= leg.remote_cseq {
+        if leg.remote_tag.is_some() && leg.remote_cseq.is_some() && number <= leg.remote_cseq {
             return self.refuse(
                 reply,
                 &request,
@@ -60,6 +61,7 @@ impl Endpoint {
         match request.method {
             Method::Bye => self.on_bye(now, id, server, &request),
             Method::Invite | Method::Update => self.on_reoffer(now, flow, id, server, &request),
+            Method::Prack => self.on_prack(now, id, server, &request),
             Method::Info => self.on_info(now, id, server, &request),
             Method::Options => self.respond_plainly(now, server, &request, 200, &[allow()]),
             _ => {
@@ -102,19 +104,9 @@ impl Endpoint {
     fn on_reoffer(&mut self, now: Instant, flow: Flow, id: LegId, server: u64, request: &Request) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let is_invite = request.method == Method::Invite;
-        let is_early = leg.state != LegState::Confirmed;
-        // RFC 3261 §14.2: one offer at a time; RFC 3311 §5.2 for the UPDATE.
-        let is_refreshing = leg.refresh == Some(Refresh::Invite);
-        let crosses = is_refreshing && (is_invite || !request.body.is_empty());
-        if crosses
-            || leg.unacknowledged.is_some()
-            || is_early && (is_invite || !request.body.is_empty())
-        {
-            return self.respond_plainly(now, server, request, 491, &[]);
+        if let Some(status) = crossing(leg, request) {
+            return self.refuse_crossing(now, server, request, status);
         }
-        let (Some(session), true) = (leg.session, leg.agreed.is_some()) else {
-            return self.respond_plainly(now, server, request, 488, &[]);
-        };
         let timed = match SessionTimer::of_request(&request.headers, now) {
             Ok(timed) => timed,
             Err(least) => {
@@ -122,7 +114,12 @@ impl Endpoint {
                 return self.respond_plainly(now, server, request, 422, &extra);
             }
         };
-        let Some(said) = reply_to_offer(leg, session, request) else {
+        let said = match (leg.session, leg.agreed.is_some()) {
+            _ if !is_invite && request.body.is_empty() => Some(Said::default()),
+            (Some(session), true) => reply_to_offer(leg, session, request),
+            _ => None,
+        };
+        let Some(said) = said else {
             // RFC 3261 §14.2: the session stays as it was.
             return self.respond_plainly(now, server, request, 488, &[]);
         };
@@ -130,6 +127,9 @@ impl Endpoint {
         response.body = said.body.into();
         for (name, value) in leg.take_session_timer(timed) {
             response.headers.push(name, value);
+        }
+        if let (Some(early), true) = (&mut leg.early, said.agreed.is_some()) {
+            early.is_updated = true;
         }
         if let Some(target) = way::target_of(&request.headers) {
             leg.remote_target = target;
@@ -155,37 +155,37 @@ impl Endpoint {
         }
     }
 
-    /// The answer to an offer that we made in a 2xx, in its ACK.
+    /// The answer to an offer that we made in a 2xx, in its ACK. Whether it is one.
     pub(super) fn accept_late_answer(
         &mut self,
         now: Instant,
         id: LegId,
         offered: &[Codec],
         body: &Bytes,
-    ) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+    ) -> bool {
+        let Some(leg) = self.legs.get_mut(&id) else { return false };
         let theirs = SessionDescription::parse(body).ok();
         let new =
             theirs.and_then(|theirs| accept_answer(offered, Direction::SendRecv, &theirs).ok());
-        if let Some(new) = new {
-            leg.agree(new.clone());
-            self.tell_media(now, id, new);
-        }
+        let Some(new) = new else { return false };
+        leg.agree(new.clone());
+        self.tell_media(now, id, new);
+        true
     }
 }
 
-/// What our 2xx to a re-INVITE or UPDATE says of the session.
+/// What our 2xx says of the session.
 #[derive(Default)]
-struct Said {
-    body: String,
+pub(super) struct Said {
+    pub(super) body: String,
     /// What we offer, where the INVITE offers nothing: its answer comes in the ACK.
-    our_offer: Option<Vec<Codec>>,
+    pub(super) our_offer: Option<Vec<Codec>>,
     /// What holds from now on, if that has changed.
-    agreed: Option<Agreed>,
+    pub(super) agreed: Option<Agreed>,
 }
 
 /// `None` if their offer cannot be agreed on.
-fn reply_to_offer(leg: &mut Leg, session: Session, request: &Request) -> Option<Said> {
+pub(super) fn reply_to_offer(leg: &mut Leg, session: Session, request: &Request) -> Option<Said> {
     match (request.body.is_empty(), &request.method) {
         (true, Method::Invite) => {
             let codecs = leg.spoken();

@@ -5,20 +5,21 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::gate::Sender;
+use super::prack::rel100_of;
 use super::requests::Refusal;
 use super::{CallerId, Flow, Incoming, LegId};
 use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
-use crate::offer_answer::{Codec, SessionDescription, bounded};
+use crate::offer_answer::{Codec, SessionDescription, bounded, own_codecs};
 use crate::session_timer::SessionTimer;
 use crate::way;
 use crate::wire::{Address, HeaderName, Request, Via, display_text};
 
-/// Where the caller wants requests, and what it offers; or how to refuse it.
+/// Where the caller wants requests, and what it offers, if it does; or how to refuse it.
 pub(super) fn read_invite(
     now: Instant,
     request: &Request,
-) -> Result<(String, SessionDescription), Refusal> {
+) -> Result<(String, Option<SessionDescription>), Refusal> {
     let no_contact = || (HeaderName::Warning, "399 tandem \"no Contact\"".to_owned());
     let target = way::target_of(&request.headers).or_else(|| from_of_rfc_2543(request));
     let target = target.ok_or_else(|| (400, vec![no_contact()]))?;
@@ -52,7 +53,7 @@ fn takes_sdp(request: &Request) -> bool {
         || lines.any(|line| String::from_utf8_lossy(line).split(',').any(is_wide))
 }
 
-fn read_offer(request: &Request) -> Result<SessionDescription, Refusal> {
+fn read_offer(request: &Request) -> Result<Option<SessionDescription>, Refusal> {
     let warning = |text: &str| (488, vec![(HeaderName::Warning, format!("399 tandem \"{text}\""))]);
     if request
         .headers
@@ -62,7 +63,7 @@ fn read_offer(request: &Request) -> Result<SessionDescription, Refusal> {
         return Err((415, vec![(HeaderName::Other("accept-encoding".into()), "identity".into())]));
     }
     if request.body.is_empty() {
-        return Err(warning("an INVITE without an offer is not supported"));
+        return Ok(None);
     }
     let body =
         sdp_body(request).ok_or((415, vec![(HeaderName::Accept, "application/sdp".to_owned())]))?;
@@ -76,7 +77,7 @@ fn read_offer(request: &Request) -> Result<SessionDescription, Refusal> {
             false => "only audio over RTP/AVP",
         }));
     }
-    Ok(offer)
+    Ok(Some(offer))
 }
 
 /// The session description in a body: the body itself, or the first such part of several (RFC 5621).
@@ -104,7 +105,7 @@ pub(super) fn incoming(
     request: &Request,
     sender: &Sender,
     asked: String,
-    offer: &SessionDescription,
+    offer: Option<&SessionDescription>,
 ) -> Incoming {
     let asserted = request.headers.values(&HeaderName::PAssertedIdentity).next();
     let from = request.headers.line(&HeaderName::From).cloned();
@@ -127,6 +128,8 @@ pub(super) fn incoming(
         Sender::Trunk(_) => (number, name),
     };
     let called = called(request, sender, asked);
+    // Who offers nothing will be offered what is ours.
+    let codecs = offer.map_or_else(|| own_codecs(false), |offer| offered(offer).to_vec());
     Incoming {
         leg,
         company,
@@ -135,7 +138,7 @@ pub(super) fn incoming(
         caller: CallerId { number: display_text(number.as_bytes()), name },
         called: display_text(called.as_bytes()),
         call_id: lossy(request, &HeaderName::CallId),
-        codecs: offered(offer).iter().map(|codec| codec.name.clone()).collect(),
+        codecs: codecs.iter().map(|codec| codec.name.clone()).collect(),
     }
 }
 
@@ -169,7 +172,7 @@ pub(super) fn caller(
     flow: Flow,
     request: Request,
     remote_target: String,
-    offer: SessionDescription,
+    offer: Option<SessionDescription>,
 ) -> Leg {
     Leg {
         state: LegState::Undecided,
@@ -182,9 +185,10 @@ pub(super) fn caller(
         is_sips: way::is_sips(&request.uri),
         max_forwards: hops_of(&request),
         remote_cseq: request.cseq().map(|cseq| cseq.number),
-        offered: bounded(offered(&offer).to_vec()),
+        offered: offer.as_ref().map_or_else(Vec::new, |o| bounded(offered(o).to_vec())),
+        rel100: rel100_of(&request),
         takes_update: dialog::allows_update(&request.headers),
-        offer: Some(offer),
+        offer,
         invite: Some(Box::new(request)),
         ..Leg::new(id, flow)
     }

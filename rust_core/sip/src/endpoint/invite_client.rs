@@ -13,7 +13,7 @@ use crate::offer_answer::{Direction, Refused, SessionDescription, accept_answer}
 use crate::session_timer::{self, SessionTimer};
 use crate::transaction::{Acknowledged, Owner};
 use crate::way;
-use crate::wire::{HeaderName, Method, Request, Response};
+use crate::wire::{HeaderName, Request, Response};
 
 impl Endpoint {
     /// 1xx. The first one lets a CANCEL go that waited for it.
@@ -32,9 +32,13 @@ impl Endpoint {
         if leg.state == LegState::Calling {
             leg.state = LegState::Proceeding;
         }
-        if response.status > 100 && !response.body.is_empty() {
-            leg.early_answer = Some((remote_tag(response), response.body.clone()));
+        if !self.acknowledge_provisional(now, id, response) {
+            return;
         }
+        if response.status > 100 && !response.body.is_empty() {
+            self.on_early_answer(now, id, response);
+        }
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         if matches!(response.status, 180 | 183) && !leg.rings {
             leg.rings = true;
             self.tell(now, Event::Ringing(id));
@@ -65,20 +69,27 @@ impl Endpoint {
         }
         leg.routes = dialog::routes_of_response(response);
         leg.remote_tag = Some(tag.clone());
+        leg.remote_cseq = None; // Each fork counts for itself.
         leg.state = LegState::Confirmed;
         leg.session_timer = SessionTimer::of_response(&response.headers, now);
         leg.takes_update = dialog::allows_update(&response.headers);
-        let early = leg.early_answer.take().filter(|(early_tag, _)| *early_tag == tag);
-        let body = match early {
-            Some((_, body)) if response.body.is_empty() => body,
-            _ => response.body.clone(),
+        let early = leg.early.take().filter(|early| early.tag == tag);
+        let before = leg.agreed.take();
+        let agreed = match (early, before) {
+            (Some(early), Some(agreed)) if early.is_updated => Ok(agreed),
+            (early, _) => {
+                leg.agreed_first = None;
+                let early = early.filter(|_| response.body.is_empty());
+                let body = early.map_or_else(|| response.body.clone(), |early| early.body);
+                SessionDescription::parse(&body)
+                    .map_err(Refused::Malformed)
+                    .and_then(|theirs| accept_answer(&leg.offered, Direction::SendRecv, &theirs))
+            }
         };
-        let agreed = SessionDescription::parse(&body)
-            .map_err(Refused::Malformed)
-            .and_then(|theirs| accept_answer(&leg.offered, Direction::SendRecv, &theirs));
         let flow = way::of_leg(leg);
-        let ack = dialog::request(leg, Method::Ack);
+        let ack = dialog::ack(leg, response);
         self.acknowledge(client, tag, flow, ack);
+        self.rings_no_more(id);
         self.sweep_later(now);
         match agreed {
             Ok(agreed) => {
@@ -280,4 +291,4 @@ pub(super) fn remote_tag(response: &Response) -> String {
 }
 
 /// Forks of one INVITE that are told to go; further ones are not answered, and give up by themselves.
-const MAX_FORKS: usize = 8;
+pub(super) const MAX_FORKS: usize = 8;

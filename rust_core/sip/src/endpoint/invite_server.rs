@@ -58,7 +58,7 @@ impl Endpoint {
         if let Some(transaction) = self.servers.get_mut(&server) {
             transaction.leg = Some(id);
         }
-        let incoming = incoming(id, &request, &sender, called, &offer);
+        let incoming = incoming(id, &request, &sender, called, offer.as_ref());
         let (trunk, account) = match sender {
             Sender::Trunk(trunk) => (Some(trunk), None),
             Sender::Device(account) => (None, Some(account)),
@@ -110,8 +110,7 @@ impl Endpoint {
             Some(server) => self.respond(now, server, &ok),
             None => self.send(reply, ok.to_bytes()),
         }
-        let waits = |leg: &Leg| matches!(leg.state, LegState::Undecided | LegState::Ringing);
-        if let Some(id) = leg.filter(|id| self.legs.get(id).is_some_and(waits)) {
+        if let Some(id) = leg.filter(|id| self.legs.get(id).is_some_and(Leg::waits_for_us)) {
             let reason = reason_text(cancel);
             self.refuse_leg(now, id, 487, "", None);
             self.end_leg(now, id, 487, EndedBy::Peer, &reason);
@@ -135,12 +134,19 @@ impl Endpoint {
         else {
             return;
         };
-        if let Some(offered) = waiting.our_offer {
-            self.accept_late_answer(now, id, &offered, &ack.body);
-        }
+        let is_answered = match waiting.our_offer {
+            Some(offered) => self.accept_late_answer(now, id, &offered, &ack.body),
+            None => true,
+        };
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let was_proven = std::mem::replace(&mut leg.is_proven, true);
         match leg.state {
+            LegState::Accepted if !is_answered => {
+                leg.reason = Some("SIP;cause=488;text=\"no answer to our offer\"".to_owned());
+                self.send_bye(now, id);
+                self.end_leg(now, id, 488, EndedBy::Us, "the answer fits no offer");
+                self.drop_leg(id);
+            }
             LegState::Accepted => {
                 leg.state = LegState::Confirmed;
                 if let (false, Some(agreed)) = (was_proven, leg.agreed.clone()) {

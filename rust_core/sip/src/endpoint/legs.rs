@@ -69,10 +69,19 @@ impl Endpoint {
         if let Some(trunk) = leg.trunk.clone() {
             self.trunks.leave(&trunk);
         }
+        self.rings_no_more(id);
         self.counters.ended += 1;
         let reason =
             if reason.is_empty() && status != 200 { reason_phrase(status) } else { reason };
         self.tell(now, Event::Ended(id, LegEnd { status, by, reason: reason.to_owned() }));
+    }
+
+    /// A dialled leg was answered or is over: the one for whom it was dialled has one less that is rung.
+    pub(super) fn rings_no_more(&mut self, id: LegId) {
+        let served = self.legs.get_mut(&id).and_then(|leg| leg.serves.take());
+        if let Some(served) = served.and_then(|served| self.legs.get_mut(&served)) {
+            served.rung = served.rung.saturating_sub(1);
+        }
     }
 
     /// Forgets a leg whose end has been told.

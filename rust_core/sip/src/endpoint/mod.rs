@@ -9,6 +9,7 @@ mod command;
 mod config;
 mod counters;
 mod dial;
+mod early;
 mod event;
 mod flow;
 mod gate;
@@ -17,8 +18,10 @@ mod incoming;
 mod invite_client;
 mod invite_server;
 mod keys;
+mod late_offer;
 mod legs;
 mod load;
+mod prack;
 mod probe;
 mod refresh;
 mod register;
@@ -27,6 +30,7 @@ mod reserve;
 mod server_transactions;
 mod timeouts;
 mod trunk_register;
+mod update;
 
 pub use crate::accounts::Accounts;
 pub use command::{
@@ -104,6 +108,8 @@ enum Due {
     ClientResend(ClientId),
     ClientEnd(ClientId),
     OkResend(LegId),
+    ProvisionalResend(LegId),
+    Refresh(LegId),
     Decision(LegId),
     Sweep,
     Guesses,
@@ -202,6 +208,7 @@ impl Endpoint {
                 self.led_on(now, leg);
                 self.ring(now, leg);
             }
+            Command::Progress { leg, like, rtp } => self.progress(now, leg, like, rtp),
             Command::Answer { leg, like, rtp } => self.answer(now, leg, like, rtp),
             Command::Reject { leg, status, reason, retry_after_s } => {
                 self.reject(now, leg, status, &reason, retry_after_s);

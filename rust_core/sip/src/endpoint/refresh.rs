@@ -40,7 +40,9 @@ impl Endpoint {
                 LegState::Ringing if is_past(leg.led_on_at, RING_LIMIT) => {
                     self.hang_up(now, id, 480, "rang too long", EndedBy::Deadline);
                 }
-                LegState::Ringing if is_past(leg.rang_at, RING_INTERVAL) => self.ring(now, id),
+                LegState::Ringing if is_past(leg.rang_at, RING_INTERVAL) => {
+                    self.ring_again(now, id)
+                }
                 LegState::Confirmed if leg.is_out_of_sight() => self.probe(now, id),
                 LegState::Confirmed => match leg.session_timer.map(|timer| timer.duty(now)) {
                     Some(Duty::Refresh) if leg.refresh.is_none() => self.refresh(now, id, false),
@@ -55,7 +57,7 @@ impl Endpoint {
     }
 
     /// Sends an UPDATE where that is taken, or the session as it is in a re-INVITE.
-    fn refresh(&mut self, now: Instant, id: LegId, authorized: bool) {
+    pub(super) fn refresh(&mut self, now: Instant, id: LegId, authorized: bool) {
         let user_agent = self.config.user_agent.clone();
         let Some(leg) = self.legs.get(&id) else { return };
         let contact = self.contact(leg);
@@ -99,7 +101,7 @@ impl Endpoint {
         else {
             return;
         };
-        leg.refresh = None;
+        let refused_invite = leg.refresh.take() == Some(Refresh::Invite);
         let Some(timer) = leg.session_timer else { return };
         match response.status {
             200..300 => leg.session_timer = SessionTimer::of_response(&response.headers, now),
@@ -133,7 +135,8 @@ impl Endpoint {
                 leg.takes_update = false;
                 self.refresh(now, id, authorized);
             }
-            // Anything else may pass, 491 among it: the next sweep asks again, until the session is over.
+            491 if refused_invite => self.wait_after_glare(now, id),
+            // Anything else may pass: the next sweep asks again, until the session is over.
             _ => {}
         }
     }
@@ -160,7 +163,7 @@ impl Endpoint {
         let theirs = SessionDescription::parse(&response.body).ok();
         let agreed = theirs.and_then(|theirs| accept_answer(&offered, direction, &theirs).ok());
         let flow = way::of_leg(leg);
-        let ack = dialog::request(leg, Method::Ack);
+        let ack = dialog::ack(leg, response);
         self.acknowledge(client, remote_tag(response), flow, ack);
         if let Some(agreed) = agreed.filter(|agreed| before.as_ref() != Some(agreed)) {
             if let Some(leg) = self.legs.get_mut(&id) {

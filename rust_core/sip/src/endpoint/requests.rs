@@ -55,7 +55,7 @@ impl Endpoint {
         match request.method {
             Method::Invite => self.on_invite(now, flow, reply, request, sender, called),
             // RFC 3261 §12.2.2: outside of a dialog they are about nothing.
-            Method::Bye | Method::Update | Method::Info => {
+            Method::Bye | Method::Update | Method::Info | Method::Prack => {
                 self.answer_once(now, reply, &request, 481, "", &[]);
             }
             _ => self.answer_once(now, reply, &request, 501, "", &[allow()]),
@@ -116,7 +116,7 @@ impl Endpoint {
 /// request (§20.29).
 pub(super) fn unsupported(request: &Request) -> Option<Refusal> {
     let is_known = |value: &[u8]| {
-        value.eq_ignore_ascii_case(b"timer")
+        [&b"timer"[..], b"100rel"].iter().any(|known| value.eq_ignore_ascii_case(known))
             || request.method == Method::Register && value.eq_ignore_ascii_case(b"path")
     };
     let unknown = request.headers.values(&HeaderName::Require).filter(|value| !is_known(value));
@@ -140,7 +140,7 @@ fn capabilities() -> Vec<(HeaderName, String)> {
     vec![
         allow(),
         (HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf".into()),
-        (HeaderName::Supported, "path, timer".into()),
+        (HeaderName::Supported, "100rel, path, timer".into()),
     ]
 }
 
@@ -149,13 +149,14 @@ pub(super) fn allow() -> (HeaderName, String) {
     (HeaderName::Allow, ALLOWED.into())
 }
 
-pub(super) const ALLOWED: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO";
+pub(super) const ALLOWED: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, PRACK";
 
 /// The usual words for a status (RFC 3261 §21).
 pub(super) fn reason_phrase(status: u16) -> &'static str {
     match status {
         100 => "Trying",
         180 => "Ringing",
+        183 => "Session Progress",
         200 => "OK",
         400 => "Bad Request",
         401 => "Unauthorized",
@@ -183,6 +184,7 @@ pub(super) fn reason_phrase(status: u16) -> &'static str {
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         505 => "Version Not Supported",
         513 => "Message Too Large",
         603 => "Decline",

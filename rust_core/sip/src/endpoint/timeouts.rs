@@ -18,6 +18,8 @@ impl Endpoint {
                 Due::ClientResend(id) => self.client_resend(now, id),
                 Due::ClientEnd(id) => self.client_end(now, id),
                 Due::OkResend(leg) => self.ok_resend(now, leg),
+                Due::ProvisionalResend(leg) => self.provisional_resend(now, leg),
+                Due::Refresh(leg) => self.refresh_after_glare(now, leg),
                 Due::Guesses => self.tell_guesses(now),
                 Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),
@@ -76,7 +78,7 @@ impl Endpoint {
             Owner::Registration(key, question) => {
                 self.on_no_registration(now, &key, question, status, why);
             }
-            Owner::Leave(_) | Owner::Bye(_) | Owner::Nobody => {}
+            Owner::Leave(_) | Owner::Bye(_) | Owner::Prack(_) | Owner::Nobody => {}
         }
     }
 }

@@ -65,6 +65,8 @@ header_names! {
     MinSe = "Min-SE",
     RetryAfter = "Retry-After",
     Reason = "Reason",
+    RSeq = "RSeq",
+    RAck = "RAck",
     Warning = "Warning",
     Path = "Path",
     PAssertedIdentity = "P-Asserted-Identity",

@@ -18,6 +18,7 @@ pub enum Method {
     Register,
     Update,
     Info,
+    Prack,
     /// Any other; methods compare with regard to case (RFC 3261 §7.1).
     Other(String),
 }
@@ -40,7 +41,7 @@ impl Method {
     }
 }
 
-const NAMED: [(Method, &str); 8] = [
+const NAMED: [(Method, &str); 9] = [
     (Method::Invite, "INVITE"),
     (Method::Ack, "ACK"),
     (Method::Bye, "BYE"),
@@ -49,6 +50,7 @@ const NAMED: [(Method, &str); 8] = [
     (Method::Register, "REGISTER"),
     (Method::Update, "UPDATE"),
     (Method::Info, "INFO"),
+    (Method::Prack, "PRACK"),
 ];
 
 /// Sequence number and method (RFC 3261 §20.16).

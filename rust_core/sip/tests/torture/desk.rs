@@ -147,6 +147,7 @@ fn endpoint() -> Endpoint {
         register: false,
         expires: Duration::from_secs(300),
         contact_user: "pbx".to_owned(),
+        early_media: true,
         max_calls: None,
     };
     let mut endpoint = Endpoint::new(config, [3; 32], epoch());

@@ -42,6 +42,7 @@ fn trunk(host: &str, address: Option<&str>, transport: Transport) -> Trunk {
         register: false,
         expires: std::time::Duration::from_secs(300),
         contact_user: String::new(),
+        early_media: true,
         max_calls: None,
     }
 }

@@ -3,12 +3,15 @@
 mod browsers;
 mod calls_in;
 mod calls_out;
+mod early;
 mod gate;
 mod hold;
 mod in_dialog;
+mod late_offer;
 mod memory;
 mod network;
 mod overload;
+mod prack;
 mod registrar;
 mod relayed;
 mod secure;
@@ -285,6 +288,7 @@ pub(crate) fn trunk(id: &str, address: &str) -> Trunk {
         register: false,
         expires: Duration::from_secs(300),
         contact_user: id.to_owned(),
+        early_media: true,
         max_calls: None,
     }
 }

@@ -150,7 +150,10 @@ impl World {
                 assert!(self.stories.insert((side, leg), story).is_none(), "announced twice");
                 self.decide(side, leg);
             }
-            Event::Ringing(leg) | Event::MediaAgreed(leg, ..) | Event::KeyPressed(leg, _) => {
+            Event::Ringing(leg)
+            | Event::EarlyMedia { leg, .. }
+            | Event::MediaAgreed(leg, ..)
+            | Event::KeyPressed(leg, _) => {
                 alive(self, leg);
             }
             Event::Answered(leg) => {

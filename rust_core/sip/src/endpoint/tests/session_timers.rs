@@ -141,10 +141,45 @@ fn a_refused_update_becomes_a_reinvite_and_a_passing_refusal_is_tried_again() {
     desk.hear(CARRIER, reply(&update, 501, "", ""));
     let invite = desk.one_request();
     assert_eq!(invite.method, Method::Invite);
-    desk.hear(CARRIER, reply(&invite, 491, "", ""));
+    desk.hear(CARRIER, reply(&invite, 500, "", ""));
     assert_eq!(desk.methods(), ["ACK"]);
     desk.pass_s(11);
     assert_eq!(desk.methods()[0], "INVITE");
+}
+
+#[test]
+fn a_reinvite_that_meets_theirs_is_sent_again_soon_by_whom_they_called_and_later_by_the_caller() {
+    // RFC 3261 §14.1: who has made the Call-ID waits for 2.1 to 4 s, the other up to 2 s.
+    let (mut desk, _, invite, ok) = refreshing("Supported: timer\r\n");
+    desk.hear(CARRIER, reply(&invite, 491, "", ""));
+    assert_eq!(desk.methods(), ["ACK"]);
+    desk.pass(Duration::from_millis(2010));
+    let again = desk.requests().remove(0);
+    assert_eq!((&again.method, &again.body), (&Method::Invite, &ok.body));
+
+    for _ in 0..20 {
+        let mut desk = Desk::new();
+        let (caller, rtp) = (CallerId::default(), peer("192.0.2.1:4002"));
+        let (leg, number) = (LegId(FIRST_DIALLED_LEG), "1".into());
+        let target = Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number };
+        desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });
+        let invite = desk.one_request();
+        let mut answered = invite.response(200, "OK", Some("far"));
+        answered.headers.push(HeaderName::Contact, format!("<sip:far@{CARRIER}>"));
+        answered.headers.push(HeaderName::SessionExpires, "90;refresher=uac");
+        answered.body = SDP.into();
+        desk.hear(CARRIER, answered.to_bytes());
+        assert_eq!(desk.methods(), ["ACK"]);
+        desk.pass_s(50);
+        let refresh = desk.one_request();
+        assert_eq!(refresh.method, Method::Invite);
+        desk.hear(CARRIER, reply(&refresh, 491, "", ""));
+        assert_eq!(desk.methods(), ["ACK"]);
+        desk.pass(Duration::from_millis(2099));
+        assert_eq!(desk.methods(), [""; 0]);
+        desk.pass(Duration::from_millis(1901));
+        assert_eq!(desk.methods()[0], "INVITE");
+    }
 }
 
 #[test]
