@@ -27,6 +27,7 @@ __all__ = [
     "Prompt",
     "RecordingEnded",
     "RegistrationChanged",
+    "RegistrationsRefreshed",
     "RestoredBinding",
     "Silence",
     "SipMessage",
@@ -329,7 +330,7 @@ class RecordingEnded:
 class RegistrationChanged:
     """The places where a device can be reached are now these; empty means that it is offline.
 
-    Sent for a new, a moved, a removed and an expired binding, and for a refresh: then only the expiry moved."""
+    Sent for a new, a moved, a removed and an expired binding; a mere refresh is told of by `RegistrationsRefreshed`."""
 
     @property
     def at_ns(self) -> int: ...
@@ -341,7 +342,17 @@ class RegistrationChanged:
     def bindings(self) -> list[Binding]: ...
     @property
     def why(self) -> str:
-        """ "registered", "refreshed", "unregistered", "expired", "removed" (account gone)."""
+        """ "registered", "unregistered", "expired", "removed" (account gone)."""
+
+@final
+class RegistrationsRefreshed:
+    """Bindings that are as they were but for their expiry: all that were refreshed within a second, each once."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def bindings(self) -> list[tuple[int, float]]:
+        """The id of each and what is left of it, in seconds. All of them have been told of and are still there."""
 
 @final
 class WrongPasswords:
@@ -428,6 +439,7 @@ _Event = (
     | PlaybackEnded
     | RecordingEnded
     | RegistrationChanged
+    | RegistrationsRefreshed
     | CertificateRead
     | TrunkStateChanged
     | WrongPasswords

@@ -115,7 +115,9 @@ async def _exchange(
     bindings = Bindings(database)
     presence = Presence(bindings, journal, clock)
     reception = _Reception()
-    listeners = Listeners(reception.handle_arrival, presence.handle_registered, presence.handle_trunk)
+    listeners = Listeners(
+        reception.handle_arrival, presence.handle_registered, presence.handle_refreshed, presence.handle_trunk
+    )
     secret = await trio.to_thread.run_sync(secret_in, settings.data_dir, rng)
     async with (
         open_switch(settings, journal, clock, listeners, secret) as switch,

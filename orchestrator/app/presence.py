@@ -1,11 +1,15 @@
 """Who is registered now: told by the switch, remembered in the store, journalled where it is news."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 import structlog
 from attrs import define, field
+from msgspec.structs import replace
 
 from orchestrator.devices.engine.switch import RegistrationNews
 from orchestrator.devices.store.bindings import Bindings
-from orchestrator.model.identifiers import CompanyId, DeviceId, TrunkId
+from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, TrunkId
 from orchestrator.model.journal import DeviceRegistered, DeviceUnregistered, TrunkChanged
 from orchestrator.model.registrations import Registration, Standing, TrunkState
 from orchestrator.ports import Clock, Journal
@@ -18,7 +22,8 @@ class Presence:
     bindings: Bindings
     journal: Journal
     clock: Clock
-    _devices: dict[CompanyId, dict[DeviceId, tuple[Registration, ...]]] = field(factory=dict)
+    _devices: dict[CompanyId, dict[DeviceId, tuple[BindingId, ...]]] = field(factory=dict)
+    _registrations: dict[BindingId, Registration] = field(factory=dict)
     _places: dict[tuple[CompanyId, DeviceId], frozenset[str]] = field(factory=dict)
     """Where each device was when the journal last told of it, a run before this one included."""
     _trunks: dict[tuple[CompanyId, TrunkId], TrunkState] = field(factory=dict)
@@ -41,13 +46,14 @@ class Presence:
         return good
 
     def handle_registered(self, news: RegistrationNews) -> None:
-        """A device came, moved, refreshed or went."""
+        """A device came, moved or went."""
         company, device, key = news.company, news.device, (news.company, news.device)
         devices = self._devices.setdefault(company, {})
-        if news.registrations:
-            devices[device] = news.registrations
-        else:
-            devices.pop(device, None)
+        for gone in devices.pop(device, ()):
+            del self._registrations[gone]
+        if bound := {one.binding: one for one in news.registrations if one.binding is not None}:
+            devices[device] = tuple(bound)
+            self._registrations |= bound
         self.bindings.set(company, device, news.registrations)
         before, now = self._places.get(key, frozenset()), _places(news.registrations)
         if before == now:
@@ -61,6 +67,14 @@ class Presence:
             if place not in before:
                 entry = DeviceRegistered(device, new.source, new.transport, new.user_agent)
                 self.journal.write(company, entry)
+
+    def handle_refreshed(self, expiries: Iterable[tuple[BindingId, datetime]]) -> None:
+        """Phones said that they are still where they were: no news, and the most frequent thing that they say."""
+        known = self._registrations
+        for binding, expires_at in expiries:
+            now = known[binding] = replace(known[binding], expires_at=expires_at)
+            of_device = self._devices[now.company][now.device]
+            self.bindings.extend(now.company, now.device, [known[binding] for binding in of_device])
 
     def handle_trunk(self, state: TrunkState) -> None:
         """A registering trunk got or lost its registration, is refused for another reason, or begins anew."""
@@ -76,7 +90,7 @@ class Presence:
     def registrations(self, company: CompanyId) -> list[Registration]:
         """Where the company's devices are registered, by device."""
         devices = self._devices.get(company, {})
-        return [one for device in sorted(devices) for one in devices[device]]
+        return [self._registrations[binding] for device in sorted(devices) for binding in devices[device]]
 
     def trunk(self, company: CompanyId, trunk: TrunkId, *, registers: bool) -> TrunkState:
         """A trunk's state."""

@@ -4,12 +4,12 @@ import enum
 from datetime import datetime
 
 from attrs import frozen
+from msgspec import Struct
 
 from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, TrunkId
 
 
-@frozen
-class Registration:
+class Registration(Struct, frozen=True):
     """One binding of a device (RFC 3261 §10), with all that lets it outlive a restart."""
 
     company: CompanyId

@@ -187,7 +187,7 @@ async def open_world(name: str) -> AsyncIterator[Hands]:
     def registered(_: RegistrationNews) -> None:
         news.unpark_all()
 
-    listeners = Listeners(arrivals_in.send_nowait, registered, lambda _: None)
+    listeners = Listeners(arrivals_in.send_nowait, registered, lambda _: None, lambda _: None)
     settings = Settings(
         sip_listen=("udp:127.0.0.1:0",), media_address="127.0.0.1", media_ports=(21000, 21999)
     )

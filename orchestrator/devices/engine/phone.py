@@ -261,7 +261,9 @@ class Phones:
                     phone.is_registered, phone.status = event.registered, event.status
                     self.news.set()
                     self.news = trio.Event()
-            case core.RegistrationChanged() | core.WrongPasswords() | core.CertificateRead():
+            case core.RegistrationChanged() | core.RegistrationsRefreshed():
+                pass
+            case core.WrongPasswords() | core.CertificateRead():
                 pass
             case _:
                 if call := self.calls.get(event.leg):

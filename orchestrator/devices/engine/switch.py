@@ -5,6 +5,7 @@ import itertools
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import structlog
 import trio
@@ -32,6 +33,8 @@ class Listeners:
     arrived: Callable[[Arrival], None]
     """Start a task that serves it."""
     registered: Callable[["RegistrationNews"], None]
+    refreshed: Callable[[Sequence[tuple[BindingId, datetime]]], None]
+    """These places last until then, and are as they were otherwise. Told once a second, of all at once."""
     trunk_changed: Callable[[TrunkState], None]
 
 
@@ -43,7 +46,7 @@ class RegistrationNews:
     device: DeviceId
     registrations: tuple[Registration, ...]
     why: str
-    """"registered", "refreshed", "unregistered", "expired" or "removed"."""
+    """"registered", "unregistered", "expired" or "removed"."""
 
 
 @define(eq=False)
@@ -157,6 +160,8 @@ class EngineSwitch:
                         leg.handle_played(event.prompt, event.played_ms)
                 case core.RegistrationChanged():
                     self._registered(event)
+                case core.RegistrationsRefreshed():
+                    self.listeners.refreshed(words.expiries_of(event, self.clock.now()))
                 case core.WrongPasswords(source=source, count=count, account=account):
                     _log.warning("wrong_passwords", source=source, count=count, last_account=account)
                 case core.TrunkStateChanged():

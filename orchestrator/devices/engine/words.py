@@ -32,6 +32,7 @@ Event = (
     | core.PlaybackEnded
     | core.RecordingEnded
     | core.RegistrationChanged
+    | core.RegistrationsRefreshed
     | core.CertificateRead
     | core.TrunkStateChanged
     | core.WrongPasswords
@@ -105,6 +106,11 @@ def registrations_of(event: core.RegistrationChanged, now: datetime) -> tuple[Re
         )
         for binding in event.bindings
     )
+
+
+def expiries_of(event: core.RegistrationsRefreshed, now: datetime) -> list[tuple[BindingId, datetime]]:
+    """When each binding that was refreshed expires."""
+    return [(BindingId(binding), now + timedelta(seconds=left_s)) for binding, left_s in event.bindings]
 
 
 def trunk_state_of(event: core.TrunkStateChanged) -> TrunkState:

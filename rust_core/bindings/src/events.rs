@@ -72,6 +72,7 @@ event!(LegEnded {
 event!(KeyPressed { leg: u64, at_ns: u64, key: String });
 event!(PlaybackEnded { leg: u64, at_ns: u64, prompt: String, played_ms: u64 });
 event!(RecordingEnded { leg: u64, path: String, recorded_ms: u64, error: Option<String> });
+event!(RegistrationsRefreshed { at_ns: u64, bindings: Vec<(u64, f64)> });
 event!(RegistrationChanged {
     at_ns: u64,
     company: String,
@@ -129,6 +130,11 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
             let bindings =
                 bindings.into_iter().map(|b| Py::new(py, binding(b))).collect::<PyResult<_>>()?;
             Py::new(py, RegistrationChanged { at_ns, company, device, bindings, why })?.into_any()
+        }
+        What::RegistrationsRefreshed { bindings } => {
+            let bindings =
+                bindings.into_iter().map(|(id, left)| (id, left.as_secs_f64())).collect();
+            Py::new(py, RegistrationsRefreshed { at_ns, bindings })?.into_any()
         }
         What::WrongPasswords { source, count, account } => {
             Py::new(py, WrongPasswords { at_ns, source, count, account })?.into_any()

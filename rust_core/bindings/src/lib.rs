@@ -23,8 +23,8 @@ mod _rust_core {
     #[pymodule_export]
     use super::events::{
         Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegHeardEarly,
-        LegRinging, MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged, SipMessage,
-        TrunkStateChanged, WrongPasswords,
+        LegRinging, MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged,
+        RegistrationsRefreshed, SipMessage, TrunkStateChanged, WrongPasswords,
     };
     #[pymodule_export]
     use super::ha1;

@@ -1,5 +1,7 @@
 //! What Python is told; see the stub of the module for the meaning of each field.
 
+use std::time::Duration;
+
 use tandem_media::quality::MediaReport;
 use tandem_sip::endpoint::Binding;
 
@@ -49,6 +51,9 @@ pub enum What {
         bindings: Vec<Binding>,
         why: &'static str,
     },
+    RegistrationsRefreshed {
+        bindings: Vec<(u64, Duration)>,
+    },
     WrongPasswords {
         source: String,
         count: u64,
@@ -82,6 +87,11 @@ pub struct LegEnded {
 impl Event {
     /// Whether the world goes on the same without it.
     pub(crate) fn may_be_dropped(&self) -> bool {
-        matches!(self.what, What::KeyPressed { .. } | What::WrongPasswords { .. })
+        matches!(
+            self.what,
+            What::KeyPressed { .. }
+                | What::WrongPasswords { .. }
+                | What::RegistrationsRefreshed { .. }
+        )
     }
 }

@@ -24,6 +24,19 @@ pub(crate) struct Place {
     pub(crate) instance: Option<String>,
 }
 
+impl Place {
+    /// Whether a wish of this register leaves all of it but its time as it is.
+    fn is_of(&self, asked: &Asked, wish: &Wish) -> bool {
+        self.contact == wish.contact
+            && self.instance == wish.instance
+            && self.flow == asked.flow
+            && self.call_id == asked.call_id
+            && self.cseq < asked.cseq
+            && self.user_agent == asked.user_agent
+            && self.path == asked.path
+    }
+}
+
 /// What a register asks of one contact.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
@@ -54,7 +67,7 @@ pub(crate) struct Asked {
 pub(crate) enum Change {
     /// New or moved places.
     Changed,
-    /// The same places for longer.
+    /// The same places in all, but for longer.
     Refreshed,
     /// Fewer places.
     Removed,
@@ -75,6 +88,8 @@ pub(crate) struct Registrar {
     by_connection: HashMap<u64, Vec<u64>>,
     /// Places in the order in which they expire: one that goes leaves no timer behind.
     by_expiry: BTreeSet<(Instant, u64)>,
+    /// Places whose time has moved, and nothing else, since these were last taken.
+    refreshed: BTreeSet<u64>,
     /// How often each device may still register; at most one for each account.
     buckets: HashMap<(String, String), Bucket>,
     next_id: u64,
@@ -142,15 +157,17 @@ impl Registrar {
         asked: &Asked,
         wishes: &[Wish],
     ) -> Change {
-        let key = device_key(account);
-        let places = self.places.get(&key).cloned().unwrap_or_default();
+        if self.refresh(now, account, asked, wishes).is_some() {
+            return Change::Refreshed;
+        }
+        let places = self.places_of(account).to_vec();
         let same = |place: &Place, wish: &Wish| wish.is_same(&place.contact, &place.instance);
         let is_stale = |place: &Place| is_stale(place, asked);
         if wishes.iter().any(|wish| places.iter().any(|place| same(place, wish) && is_stale(place)))
         {
             return Change::OutOfOrder;
         }
-        let (mut changed, mut removed, mut refreshed) = (false, false, false);
+        let (mut changed, mut removed) = (false, false);
         for wish in wishes {
             // One place may be this phone's by its instance, and one that did not say whose it is by its contact.
             let olds: Vec<&Place> = places.iter().filter(|place| same(place, wish)).collect();
@@ -159,10 +176,7 @@ impl Registrar {
                 olds.iter().for_each(|old| self.remove_place(old.id));
                 continue;
             }
-            match olds[..] {
-                [old] if old.flow == asked.flow && old.contact == wish.contact => refreshed = true,
-                _ => changed = true,
-            }
+            changed = true;
             let id = olds.first().map_or_else(|| self.take_id(), |old| old.id);
             olds.iter().skip(1).for_each(|old| self.remove_place(old.id));
             self.put_place(
@@ -180,12 +194,53 @@ impl Registrar {
                 },
             );
         }
-        match (changed, removed, refreshed) {
-            (true, ..) => Change::Changed,
-            (_, true, _) => Change::Removed,
-            (_, _, true) => Change::Refreshed,
+        match (changed, removed) {
+            (true, _) => Change::Changed,
+            (_, true) => Change::Removed,
             _ => Change::Nothing,
         }
+    }
+
+    /// Lets places live on, if every wish is for one that is as it was: what phones ask for nearly always.
+    fn refresh(
+        &mut self,
+        now: Instant,
+        account: &Account,
+        asked: &Asked,
+        wishes: &[Wish],
+    ) -> Option<()> {
+        let places = self.places.get_mut(&device_key(account))?;
+        let is_as_it_was = |wish: &Wish| {
+            let mut olds = places.iter().filter(|old| wish.is_same(&old.contact, &old.instance));
+            let old = olds.next().filter(|_| olds.next().is_none());
+            !wish.expires.is_zero() && old.is_some_and(|old| old.is_of(asked, wish))
+        };
+        if wishes.is_empty() || !wishes.iter().all(is_as_it_was) {
+            return None;
+        }
+        for wish in wishes {
+            let at = places.iter().position(|old| old.is_of(asked, wish))?;
+            let mut place = places.remove(at);
+            self.by_expiry.remove(&(place.expires_at, place.id));
+            (place.expires_at, place.cseq) = (now + wish.expires, asked.cseq);
+            self.by_expiry.insert((place.expires_at, place.id));
+            self.refreshed.insert(place.id);
+            // The one that was heard of least lately comes first.
+            places.push(place);
+        }
+        Some(())
+    }
+
+    /// Places that were refreshed since this was last asked, and are still there, with what is left of each.
+    pub(crate) fn take_refreshed(&mut self, now: Instant) -> Vec<(u64, Duration)> {
+        let ids = std::mem::take(&mut self.refreshed);
+        let left = |place: &Place| place.expires_at.saturating_duration_since(now);
+        ids.iter().filter_map(|&id| Some((id, left(self.place(id)?.0)))).collect()
+    }
+
+    /// Whether there are none.
+    pub(crate) fn has_refreshed(&self) -> bool {
+        !self.refreshed.is_empty()
     }
 
     /// Takes all places back (`Contact: *`).

@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pytest
 import structlog.testing
-from attrs import define, evolve, field
+from attrs import define, field
+from msgspec.structs import replace
 
 from orchestrator.app.presence import Presence
 from orchestrator.devices.engine.switch import RegistrationNews
 from orchestrator.devices.store.bindings import Bindings
 from orchestrator.devices.store.database import open_database
-from orchestrator.model.identifiers import CompanyId, DeviceId, TrunkId
+from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, TrunkId
 from orchestrator.model.journal import DeviceRegistered, DeviceUnregistered, Entry, TrunkChanged
 from orchestrator.model.registrations import Registration, Standing, TrunkState
 
@@ -41,9 +42,19 @@ def written() -> Written:
     return Written()
 
 
-def at(source: str, expires_in_s: float = 60) -> Registration:
-    expires_at = NOW + timedelta(seconds=expires_in_s)
-    return Registration(DEMO, DESK, f"sip:desk@{source}", source, "udp", expires_at, "id", 1, "Phone")
+def at(source: str, expires_in_s: float = 60, binding: int = 1) -> Registration:
+    return Registration(
+        DEMO,
+        DESK,
+        f"sip:desk@{source}",
+        source,
+        "udp",
+        NOW + timedelta(seconds=expires_in_s),
+        "id",
+        1,
+        "Phone",
+        binding=BindingId(binding),
+    )
 
 
 def news(*registrations: Registration, why: str = "registered") -> RegistrationNews:
@@ -53,9 +64,9 @@ def news(*registrations: Registration, why: str = "registered") -> RegistrationN
 def test_only_what_is_new_is_told(tmp_path: Path, written: Written) -> None:
     database = open_database(f"sqlite:///{tmp_path}/t.db")
     presence = Presence(Bindings(database), written, Midnight())
-    home, away = at("192.0.2.1:5060"), at("198.51.100.9:5060")
+    home, away = at("192.0.2.1:5060"), at("198.51.100.9:5060", binding=2)
     presence.handle_registered(news(home))
-    presence.handle_registered(news(at("192.0.2.1:5060", 120), why="refreshed"))
+    presence.handle_registered(news(at("192.0.2.1:5062", 120)))
     presence.handle_registered(news(home, away))
     presence.handle_registered(news(away, why="expired"))
     assert presence.registrations(DEMO) == [away]
@@ -74,8 +85,8 @@ def test_ever_new_ports_and_contacts_of_one_phone_are_told_once(tmp_path: Path, 
     database = open_database(f"sqlite:///{tmp_path}/t.db")
     presence = Presence(Bindings(database), written, Midnight())
     for port in range(1024, 1124):
-        presence.handle_registered(news(at(f"192.0.2.1:{port}"), at(f"192.0.2.1:{port + 1}")))
-    presence.handle_registered(news(evolve(at("192.0.2.1:5060"), user_agent="Other")))
+        presence.handle_registered(news(at(f"192.0.2.1:{port}"), at(f"192.0.2.1:{port + 1}", binding=2)))
+    presence.handle_registered(news(replace(at("192.0.2.1:5060"), user_agent="Other")))
     told = [entry.user_agent for entry in written.entries if isinstance(entry, DeviceRegistered)]
     assert told == ["Phone", "Other"]
     assert len(written.entries) == 2
@@ -83,11 +94,32 @@ def test_ever_new_ports_and_contacts_of_one_phone_are_told_once(tmp_path: Path, 
     database.close()
 
 
+async def test_a_refresh_is_no_news_and_is_there_after_a_restart(tmp_path: Path, written: Written) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/t.db")
+    bindings = Bindings(database)
+    presence = Presence(bindings, written, Midnight())
+    home, away = at("192.0.2.1:5060", 600), at("198.51.100.9:5060", 5, binding=2)
+    presence.handle_registered(news(home, away))
+    await bindings.flush()
+    told = written.entries.copy()
+    later = NOW + timedelta(seconds=300)
+    presence.handle_refreshed([(BindingId(2), later)])
+    assert [one.expires_at for one in presence.registrations(DEMO)] == [home.expires_at, later]
+    await bindings.flush()
+    restored = await Presence(Bindings(database), written, Midnight()).load()
+    assert [(one.source, one.expires_at) for one in restored] == [
+        (home.source, home.expires_at),
+        (away.source, later),
+    ]
+    assert written.entries == told
+    database.close()
+
+
 async def test_a_restart_is_no_news_but_what_expired_meanwhile_is(tmp_path: Path, written: Written) -> None:
     database = open_database(f"sqlite:///{tmp_path}/t.db")
     bindings = Bindings(database)
     bindings.set(DEMO, DESK, [at("192.0.2.1:5060")])
-    bindings.set(DEMO, SOFT, [evolve(at("192.0.2.2:5060", -1), device=SOFT)])
+    bindings.set(DEMO, SOFT, [replace(at("192.0.2.2:5060", -1), device=SOFT)])
     await bindings.flush()
     presence = Presence(Bindings(database), written, Midnight())
     restored = await presence.load()

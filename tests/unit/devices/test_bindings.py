@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from orchestrator.devices.store.bindings import Bindings
 from orchestrator.devices.store.database import Database
@@ -51,3 +52,36 @@ async def test_while_the_database_is_away_changes_wait(
     assert await kept.load() == []
     await kept.flush()
     assert await kept.load() == [registration(set_clock)]
+
+
+async def test_of_many_that_last_longer_only_the_time_is_written_and_what_changes_meanwhile_counts(
+    database: Database, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Bindings(database)
+    devices = [DeviceId(f"desk-{number}") for number in range(300)]
+    before = {device: registration(set_clock, device=device) for device in devices}
+    longer = {
+        device: replace(one, expires_at=one.expires_at + timedelta(minutes=5), cseq=9)
+        for device, one in before.items()
+    }
+    for device in devices:
+        kept.set(DEMO, device, [before[device]])
+    kept.extend(DEMO, devices[0], [longer[devices[0]]])
+    await kept.flush()
+    for device in devices[1:]:
+        kept.extend(DEMO, device, [longer[device]])
+    moved = registration(set_clock, "sip:desk@192.0.2.9", devices[1])
+    kept.set(DEMO, devices[1], [moved])
+
+    async def away(self: Database, work: object) -> None:
+        raise ResourceError("disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", away)
+        await kept.flush()
+    kept.set(DEMO, devices[2], [])
+    await kept.flush()
+    now = {one.device: one for one in await Bindings(database).load()}
+    assert now.pop(devices[0]) == longer[devices[0]]
+    assert now.pop(devices[1]) == moved
+    assert now == {device: replace(longer[device], cseq=7) for device in devices[3:]}

@@ -138,6 +138,9 @@ impl SipThread {
                     let why = why.as_str();
                     self.tell(at, What::RegistrationChanged { company, device, bindings, why });
                 }
+                SipEvent::RegistrationsRefreshed(bindings) => {
+                    self.tell(at, What::RegistrationsRefreshed { bindings });
+                }
                 SipEvent::WrongPasswords { source, count, account } => {
                     let source = source.to_string();
                     self.tell(at, What::WrongPasswords { source, count, account });

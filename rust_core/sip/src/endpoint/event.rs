@@ -30,6 +30,9 @@ pub enum Event {
     KeyPressed(LegId, char),
     /// The last of a leg.
     Ended(LegId, LegEnd),
+    /// These places, by their ids, are as they were, and stay so for this long now: each that was refreshed in the last
+    /// second, once. Places that anything else has changed of are told of at once instead.
+    RegistrationsRefreshed(Vec<(u64, Duration)>),
     /// Where a device can be reached has changed.
     RegistrationChanged {
         /// Its company.
@@ -135,8 +138,6 @@ impl EndedBy {
 pub enum Why {
     /// A new or moved place.
     Registered,
-    /// Only its expiry moved.
-    Refreshed,
     /// The device took it back.
     Unregistered,
     /// It ran out, or its connection broke.
@@ -150,7 +151,6 @@ impl Why {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Registered => "registered",
-            Self::Refreshed => "refreshed",
             Self::Unregistered => "unregistered",
             Self::Expired => "expired",
             Self::Removed => "removed",

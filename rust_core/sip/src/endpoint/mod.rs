@@ -113,6 +113,7 @@ enum Due {
     Decision(LegId),
     Sweep,
     Guesses,
+    Refreshes,
     TrunkRegister(Box<(TrunkKey, u64)>),
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::requests::{Refusal, retry_after};
-use super::{Account, Endpoint, Event, Flow, RestoredBinding, Transport, Why};
+use super::{Account, Due, Endpoint, Event, Flow, RestoredBinding, Transport, Why};
 use crate::accounts::Accounts;
 use crate::leg::Leg;
 use crate::registrar::{Asked, Change, Place, Wish};
@@ -20,6 +20,7 @@ impl Endpoint {
         }
         let asked = asked(flow, request);
         let mut left = Vec::new();
+        let was_refreshed = self.registrar.has_refreshed();
         let outcome = self.wishes(request, &account, flow.transport).map(|wishes| match wishes {
             Wishes::Nowhere => self.registrar.clear(&account, &asked),
             Wishes::Places(wishes) => {
@@ -29,9 +30,8 @@ impl Endpoint {
         });
         let why = match outcome {
             Ok(Change::Changed) => Some(Why::Registered),
-            Ok(Change::Refreshed) => Some(Why::Refreshed),
             Ok(Change::Removed) => Some(Why::Unregistered),
-            Ok(Change::Nothing) => None,
+            Ok(Change::Refreshed | Change::Nothing) => None,
             Ok(Change::OutOfOrder) => {
                 let why = "Server Internal Error (CSeq out of order)";
                 return self.answer_once(now, reply, request, 500, why, &[]);
@@ -49,6 +49,17 @@ impl Endpoint {
         self.answer_once(now, reply, request, 200, "", &places);
         if let Some(why) = why {
             self.tell_registration(now, &account, why);
+        }
+        if !was_refreshed && self.registrar.has_refreshed() {
+            self.timers.set(now + REFRESHES_TOLD, Due::Refreshes);
+        }
+    }
+
+    /// Tells in one word of all that were only refreshed lately: nobody waits for that, and phones do it all the time.
+    pub(super) fn tell_refreshes(&mut self, now: Instant) {
+        let bindings = self.registrar.take_refreshed(now);
+        if !bindings.is_empty() {
+            self.tell(now, Event::RegistrationsRefreshed(bindings));
         }
     }
 
@@ -238,6 +249,8 @@ fn asked(flow: Flow, request: &Request) -> Asked {
     }
 }
 
+/// From the first refresh to the word of it, so that many are one.
+const REFRESHES_TOLD: Duration = Duration::from_secs(1);
 /// Contacts in one register.
 const MAX_CONTACTS: usize = 10;
 /// Longer ones are nothing that a phone needs.

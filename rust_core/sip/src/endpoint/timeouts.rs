@@ -21,6 +21,7 @@ impl Endpoint {
                 Due::ProvisionalResend(leg) => self.provisional_resend(now, leg),
                 Due::Refresh(leg) => self.refresh_after_glare(now, leg),
                 Due::Guesses => self.tell_guesses(now),
+                Due::Refreshes => self.tell_refreshes(now),
                 Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),
                 Due::TrunkRegister(due) => self.trunk_register_due(now, &due.0, due.1),

@@ -168,6 +168,9 @@ impl World {
             Event::RegistrationChanged { bindings, .. } => {
                 self.binding = bindings.first().map(|binding| binding.id);
             }
+            Event::RegistrationsRefreshed(bindings) => {
+                assert!(bindings.iter().all(|(id, _)| self.binding == Some(*id)), "not told of");
+            }
             Event::TrunkChanged { .. } => self.registered += 1,
             Event::WrongPasswords { .. } => panic!("everybody knows the password"),
             Event::Proven(_) => panic!("there are no connections here"),

@@ -51,6 +51,14 @@ impl Phone {
 
 const CONTACT: &str = "Contact: <sip:anna@10.0.0.5:5062>\r\n";
 
+/// The word of refreshed places, with what is left of each in whole seconds.
+fn refreshed(desk: &mut Desk) -> Vec<(u64, u64)> {
+    let [Event::RegistrationsRefreshed(places)] = &desk.events()[..] else {
+        panic!("not one word")
+    };
+    places.iter().map(|(id, left)| (*id, left.as_secs())).collect()
+}
+
 fn told(desk: &mut Desk) -> Vec<(Why, usize)> {
     let told = desk.events().into_iter().map(|event| match event {
         Event::RegistrationChanged { why, bindings, .. } => (why, bindings.len()),
@@ -73,8 +81,11 @@ fn a_phone_registers_refreshes_and_leaves() {
     assert_eq!((binding.user_agent.as_str(), binding.expires_in.as_secs()), ("Phone 1", 600));
     desk.pass_s(300);
     assert_eq!(phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 600\r\n")).status, 200);
-    assert_eq!(told(&mut desk), [(Why::Refreshed, 1)]);
-    desk.pass_s(599);
+    let id = binding.id;
+    assert_eq!(desk.events(), []);
+    desk.pass_s(1);
+    assert_eq!(refreshed(&mut desk), [(id, 599)]);
+    desk.pass_s(598);
     assert_eq!(told(&mut desk), []);
     let gone = phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 0\r\n"));
     assert_eq!((gone.status, gone.headers.line(&HeaderName::Contact)), (200, None));
@@ -83,13 +94,57 @@ fn a_phone_registers_refreshes_and_leaves() {
 }
 
 #[test]
+fn refreshes_are_told_of_together_once_a_second_and_what_is_gone_by_then_is_not() {
+    let (mut desk, mut phone, mut other) = (Desk::new(), Phone::new(), Phone::new());
+    other.call_id = "r2";
+    let away = "Contact: <sip:anna@10.0.0.6:5062>\r\nExpires: 300\r\n";
+    phone.register(&mut desk, PHONE, CONTACT);
+    other.register(&mut desk, PHONE, away);
+    desk.events();
+    for _ in 0..3 {
+        phone.register(&mut desk, PHONE, CONTACT);
+        other.register(&mut desk, PHONE, away);
+    }
+    assert_eq!(desk.events(), []);
+    desk.pass_s(1);
+    assert_eq!(refreshed(&mut desk), [(1, 3_599), (2, 299)]);
+    desk.pass_s(100);
+    assert_eq!(desk.events(), []);
+    phone.register(&mut desk, PHONE, CONTACT);
+    other.register(&mut desk, PHONE, &away.replace("300", "0"));
+    assert_eq!(told(&mut desk), [(Why::Unregistered, 1)]);
+    other.register(&mut desk, PHONE, away);
+    assert_eq!(told(&mut desk), [(Why::Registered, 2)]);
+    desk.pass_s(1);
+    assert_eq!(refreshed(&mut desk), [(1, 3_599)]);
+    desk.assert_empty_after(3_600);
+}
+
+#[test]
+fn a_phone_that_says_anything_new_of_itself_is_told_of_at_once() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new());
+    phone.register(&mut desk, PHONE, CONTACT);
+    desk.events();
+    phone.register(&mut desk, "198.51.100.7:5062", CONTACT);
+    assert_eq!(told(&mut desk), [(Why::Registered, 1)], "another port of its NAT");
+    phone.register(&mut desk, "198.51.100.7:5062", &format!("{CONTACT}Path: <sip:edge;lr>\r\n"));
+    assert_eq!(told(&mut desk), [(Why::Registered, 1)], "another way");
+    phone.call_id = "after its restart";
+    phone.register(&mut desk, "198.51.100.7:5062", &format!("{CONTACT}Path: <sip:edge;lr>\r\n"));
+    assert_eq!(told(&mut desk), [(Why::Registered, 1)], "its CSeq counts anew");
+    desk.pass_s(10);
+    assert_eq!(desk.events(), []);
+}
+
+#[test]
 fn a_registration_that_is_not_refreshed_expires_on_time() {
     let (mut desk, mut phone) = (Desk::new(), Phone::new());
     phone.register(&mut desk, PHONE, &format!("{CONTACT}Expires: 600\r\n"));
     desk.pass_s(300);
     phone.register(&mut desk, PHONE, "Contact: <sip:anna@10.0.0.5:5062>;expires=60\r\n");
+    desk.pass_s(1);
     desk.events();
-    desk.pass_s(59);
+    desk.pass_s(58);
     assert_eq!(told(&mut desk), []);
     desk.pass_s(1);
     assert_eq!(told(&mut desk), [(Why::Expired, 0)]);
