@@ -244,7 +244,7 @@ class LegRinging:
 class LegHeardEarly:
     """What a trunk says on a dialled leg before it answers is heard from now on by `listener`, the leg that it was
     dialled for: the only one that is rung for it, of a trunk with `early_media`. A caller who waits for an answer is
-    sent a 183 for it. The dialled leg hears silence. `hears` of either leg replaces that."""
+    sent a 183 for it. The dialled leg hears silence, and keys that are pressed. `hears` of either leg replaces that."""
 
     @property
     def leg(self) -> int: ...

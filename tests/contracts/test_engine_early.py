@@ -1,6 +1,5 @@
 """What a caller hears of a carrier before it answers, as packets."""
 
-import math
 import socket
 import struct
 from pathlib import Path
@@ -10,10 +9,11 @@ import trio
 from orchestrator import _rust_core as core
 from tests.contracts.desk import Desk, line, open_pair, register
 from tests.contracts.raw_sip import RawPeer, header
-from tests.peers.sound import heard_s
+from tests.peers.sound import alaw_tone, heard_s
 
 SILENT = 0xD5
 """A-law for nothing."""
+KEYS = "a=rtpmap:101 telephone-event/8000\r\n"
 
 
 class RawCarrier:
@@ -24,6 +24,7 @@ class RawCarrier:
         self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.rtp.bind(("127.0.0.1", 0))
         self.rtp.settimeout(0.001)
+        self.keys: set[int] = set()
         trunk = core.Trunk(company="acme", id="carrier", host="127.0.0.1", port=self.sip.port)
         exchange.engine.set_trunks([trunk])
 
@@ -41,6 +42,7 @@ class RawCarrier:
     def reply(self, invite: str, status: str, headers: str = "", *, with_sdp: bool = True) -> None:
         """Answer an INVITE."""
         body = self.sip.offer(self.rtp.getsockname()[1]) if with_sdp else ""
+        body = body.replace("RTP/AVP 8", "RTP/AVP 8 101") + KEYS if with_sdp else ""
         kind = "Content-Type: application/sdp\r\n" if with_sdp else ""
         via = "".join(f"Via: {header(invite, 'Via')}\r\n")
         self.sip.send(
@@ -60,24 +62,13 @@ class RawCarrier:
             try:
                 while True:
                     packet = self.rtp.recv(2048)
+                    if packet[1] & 0x7F == 101:
+                        self.keys.add(packet[12])
                     if packet[1] & 0x7F == 8:
                         heard.append(packet[12:])
             except TimeoutError:
                 pass
         return heard
-
-
-def a_tone(hz: float) -> bytes:
-    """40 ms of a sine wave in A-law, whole periods of it."""
-
-    def alaw(sample: int) -> int:
-        sign, value = (0x80, sample) if sample >= 0 else (0, -sample - 1)
-        value >>= 4
-        segment = max(value.bit_length() - 4, 0) if value >= 16 else 0
-        code = segment << 4 | (value >> max(segment, 1) & 0x0F) if segment else value >> 1 & 0x0F
-        return (sign | code) ^ 0x55
-
-    return bytes(alaw(round(8000 * math.sin(2 * math.pi * hz * n / 8000))) for n in range(320))
 
 
 def rtp_port(message: str) -> int:
@@ -103,7 +94,10 @@ async def test_an_announcement_is_heard_before_the_answer_and_nothing_is_said(tm
             early = await exchange.event(core.LegHeardEarly)
             assert (early.leg, early.listener) == (dialled, incoming.leg)
             phone.engine.record(caller, str(tmp_path / "early.wav"), max_s=1.0)
-            heard = await carrier.talk(rtp_port(invite), a_tone(850), 70)
+            heard = await carrier.talk(rtp_port(invite), alaw_tone(850, 320), 70)
+            phone.engine.send_keys(caller, "5")
+            heard += await carrier.talk(rtp_port(invite), alaw_tone(850, 320), 25, first=70)
+            assert carrier.keys == {5}, "keys go"
             assert heard, "silence opens the way back"
             assert {byte for payload in heard for byte in payload} == {SILENT}
             await phone.event(core.RecordingEnded, leg=caller)
@@ -115,7 +109,7 @@ async def test_an_announcement_is_heard_before_the_answer_and_nothing_is_said(tm
             exchange.engine.hears(incoming.leg, [dialled])
             exchange.engine.hears(dialled, [incoming.leg])
             await phone.event(core.LegAnswered, leg=caller)
-            heard = await carrier.talk(rtp_port(invite), a_tone(850), 30, first=70)
+            heard = await carrier.talk(rtp_port(invite), alaw_tone(850, 320), 30, first=95)
             assert any(set(payload) != {SILENT} for payload in heard), "the caller talks now"
 
 

@@ -25,6 +25,25 @@ def write_tone(path: Path, hz: float, length_s: float = 60.0, amplitude: int = 8
     return path
 
 
+def write_alaw(path: Path, hz: float, length_s: float = 10.0) -> Path:
+    """A sine wave in A-law (ITU-T G.711), 8 kHz, without a header."""
+    path.write_bytes(alaw_tone(hz, int(length_s * RATE_HZ)))
+    return path
+
+
+def alaw_tone(hz: float, count: int) -> bytes:
+    """So many samples of a sine wave in A-law."""
+    return bytes(_alaw(round(8000 * math.sin(2 * math.pi * hz * n / RATE_HZ))) for n in range(count))
+
+
+def _alaw(sample: int) -> int:
+    sign, value = (0x80, sample) if sample >= 0 else (0, -sample - 1)
+    value >>= 4
+    exponent = max(value.bit_length() - 4, 0)
+    mantissa = value >> max(exponent - 1, 0) & 0x0F
+    return (sign | exponent << 4 | mantissa) ^ 0x55
+
+
 def read_samples(path: Path) -> tuple[list[float], int]:
     """Mono samples in -1..1 of a 16-bit WAV file, and its rate; the first channel of several.
 

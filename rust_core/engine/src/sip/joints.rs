@@ -27,6 +27,8 @@ struct Joint {
     /// `None` where there was no port for it; with the bound address.
     media: Option<(MediaLeg, SocketAddr)>,
     answered_at: Option<Instant>,
+    /// The leg that it hears before that has answered.
+    early: Option<LegId>,
     /// The SIP side is over; what is still missing is the report of the media.
     ended: Option<(Instant, LegEnd)>,
 }
@@ -67,6 +69,25 @@ impl Joints {
 
     pub(super) fn is_answered(&self, leg: LegId) -> bool {
         self.legs.get(&leg.0).is_some_and(|joint| joint.answered_at.is_some())
+    }
+
+    /// `listener` hears a leg that has not answered yet. The other way goes silence, which opens NATs and shows carriers
+    /// where we are: a call that costs nothing yet is nobody's to talk in. Keys go, because some who do not answer ask
+    /// for them.
+    pub(super) fn hears_early(&mut self, listener: LegId, leg: LegId) {
+        self.hears(listener, Source::Leg(leg));
+        self.hears(leg, Source::Silence);
+        if let Some(joint) = self.legs.get_mut(&listener.0) {
+            joint.early = Some(leg);
+        }
+    }
+
+    /// A key of one who hears a leg before that has answered.
+    pub(super) fn press_early(&self, listener: u64, key: char) {
+        let early = self.legs.get(&listener).and_then(|joint| joint.early);
+        if let Some(leg) = early.filter(|leg| !self.is_answered(*leg)) {
+            self.send_keys(leg, key.to_string(), PASSED_PRESS);
+        }
     }
 
     pub(super) fn hears(&self, leg: LegId, source: Source) {
@@ -175,6 +196,9 @@ impl Joints {
         self.pool.leased()
     }
 }
+
+/// How long such a key is pressed: well above the 40 ms of ITU-T Q.24.
+const PASSED_PRESS: Duration = Duration::from_millis(160);
 
 /// What signalling agrees on, media can carry.
 const _: () = assert!(MAX_AGREED <= MAX_TYPES);

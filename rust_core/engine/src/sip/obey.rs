@@ -10,7 +10,7 @@ use tandem_sip::endpoint::{
 use super::resolver::literal;
 use super::thread::SipThread;
 use crate::clock;
-use crate::command::{Command, Source};
+use crate::command::Command;
 use crate::event::{Event, What};
 use crate::media::{MediaEvent, MediaEventKind};
 
@@ -106,15 +106,13 @@ impl SipThread {
         }
     }
 
-    /// The one for whom a leg was dialled hears it before the answer. The other way goes silence, which opens NATs and
-    /// shows carriers where we are: a call that nobody has answered yet is nobody's to talk in.
+    /// The one for whom a leg was dialled hears it before the answer.
     fn let_be_heard(&mut self, at: Instant, leg: LegId, listener: LegId) {
         let Some(bound) = self.joints.bound(listener) else { return };
         let rtp = self.options.advertised(bound);
         let progress = SipCommand::Progress { leg: listener, like: leg, rtp };
         self.endpoint.handle_command(at, progress);
-        self.joints.hears(listener, Source::Leg(leg));
-        self.joints.hears(leg, Source::Silence);
+        self.joints.hears_early(listener, leg);
         self.tell(at, What::LegHeardEarly { leg: leg.0, listener: listener.0 });
     }
 
@@ -158,7 +156,10 @@ impl SipThread {
 
     pub(super) fn on_media(&mut self, now: Instant, MediaEvent { leg, at, kind }: MediaEvent) {
         match kind {
-            MediaEventKind::KeyPressed { key } => self.tell(at, What::KeyPressed { leg, key }),
+            MediaEventKind::KeyPressed { key } => {
+                self.joints.press_early(leg, key);
+                self.tell(at, What::KeyPressed { leg, key });
+            }
             MediaEventKind::KeyUntaken { key } => {
                 let press = SipCommand::PressKey { leg: LegId(leg), key };
                 self.endpoint.handle_command(now, press);

@@ -65,7 +65,9 @@ impl Endpoint {
             Method::Info => self.on_info(now, id, server, &request),
             Method::Options => self.respond_plainly(now, server, &request, 200, &[allow()]),
             _ => {
-                let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
+                // RFC 3428 §7: who takes no messages says so; unlike methods that nobody knows.
+                let is_known = !matches!(&request.method, Method::Other(name) if name != "MESSAGE");
+                let status = if is_known { 405 } else { 501 };
                 self.respond_plainly(now, server, &request, status, &[allow()]);
             }
         }

@@ -119,6 +119,21 @@ fn a_cancel_from_elsewhere_ends_nothing_over_datagrams_or_streams() {
 }
 
 #[test]
+fn a_bye_before_the_ack_ends_the_call_and_the_repetition() {
+    let mut desk = Desk::new();
+    let (leg, mut caller) = desk.called();
+    desk.command(Command::Answer { leg, like: None, rtp: peer("192.0.2.1:4000") });
+    caller.to_tag = tag(&desk.one_response());
+    desk.events();
+    assert_eq!(desk.ask(CARRIER, caller.next("BYE", "", "")).status, 200);
+    assert_eq!(desk.one_end(), (200, EndedBy::Peer));
+    desk.hear(CARRIER, caller.message("ACK", "", "", 1));
+    desk.pass_s(40);
+    assert_eq!((desk.sent().len(), desk.events().len()), (0, 0));
+    desk.assert_empty_after(64);
+}
+
+#[test]
 fn hanging_up_before_the_ack_waits_for_it() {
     let mut desk = Desk::new();
     let (leg, mut caller) = desk.called();

@@ -101,6 +101,12 @@ fn only_the_one_we_talk_to_is_heard_and_only_in_order() {
     assert_eq!(desk.ask(CARRIER, old).status, 500);
     assert_eq!(desk.ask(CARRIER, caller.next("REGISTER", "", "")).status, 405);
     assert_eq!(desk.ask(CARRIER, caller.next("FOO", "", "")).status, 501);
+    let text = caller.next("MESSAGE", "Content-Type: text/plain\r\n", "hello");
+    let refused = desk.ask(CARRIER, text);
+    assert_eq!(
+        (refused.status, refused.headers.has_token(&HeaderName::Allow, "MESSAGE")),
+        (405, false)
+    );
     let demanding = caller.next("UPDATE", "Require: precondition\r\n", "");
     assert_eq!(desk.ask(CARRIER, demanding).status, 420);
     assert_eq!(desk.events(), []);
