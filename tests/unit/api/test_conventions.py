@@ -394,6 +394,7 @@ async def test_a_certificate_that_has_ended_degrades_health_and_its_end_is_told(
     page = (await client.get("/metrics", headers={"Authorization": f"Bearer {key}"})).text
     assert 'tandem_healthy{part="certificate"} 0.0' in page
     assert "tandem_tls_certificate_end_seconds 1.7934912e+09" in page
+    assert 'tandem_sip_listeners{transport="wss"} 1.0' in page
 
 
 async def test_figures_that_are_behind_degrade_health_and_take_no_calls_away(

@@ -90,6 +90,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
             (0x80, b"SIP/2.0\r\n\r\n"),
         ]),
         with(&[(0x82, &[b'a'; 300]), (0x88, b"\x03\xe8bye")]),
+        // Too long, and too many lines.
+        request.replace("Origin", &format!("{}Origin", "X: y\r\n".repeat(1_400))).into_bytes(),
         request.replace("/ws", "/?a=b").replace("sip", "xmpp,sip").into_bytes(),
     ]
 }

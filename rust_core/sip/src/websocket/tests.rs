@@ -132,7 +132,7 @@ fn what_is_wrong_with_a_request_is_said() {
 
 #[test]
 fn what_is_no_request_is_refused_before_it_ends() {
-    for bytes in [&b"\x16\x03\x01\x02\x00"[..], b"\x00", &[b'G'; 8_193]] {
+    for bytes in [&b"\x16\x03\x01\x02\x00"[..], b"\x00", &[b'G'; 8_192]] {
         let mut socket = socket();
         socket.push(bytes);
         assert!(socket.next_frame(&Limits::STREAM).is_err());

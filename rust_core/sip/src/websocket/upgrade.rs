@@ -39,24 +39,29 @@ pub(super) fn answer(
     if received.first().is_some_and(|first| !first.is_ascii_alphabetic()) {
         return Err(NO_HTTP);
     }
-    let from = searched.saturating_sub(3);
-    let new = received.get(from..).unwrap_or_default();
-    let is_whole =
-        new.windows(2).any(|two| two == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n");
-    *searched = received.len();
-    if !is_whole {
-        return if received.len() > MAX_REQUEST_BYTES { Err(TOO_LONG) } else { Ok(None) };
-    }
+    // Only where the request ends is it looked at, so that nothing depends on how it was cut.
+    let Some(end) = end_of(&received[..received.len().min(MAX_REQUEST_BYTES)], searched) else {
+        return if received.len() >= MAX_REQUEST_BYTES { Err(TOO_LONG) } else { Ok(None) };
+    };
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
-    match request.parse(received) {
-        Ok(Status::Complete(length)) if length > MAX_REQUEST_BYTES => Err(TOO_LONG),
-        Ok(Status::Complete(length)) => grant(&request, origins)
-            .map(|(proof, protocol)| Some(Accepted { request_bytes: length, proof, protocol })),
-        Ok(Status::Partial) => Ok(None),
+    match request.parse(&received[..end]) {
+        Ok(Status::Complete(_)) => grant(&request, origins)
+            .map(|(proof, protocol)| Some(Accepted { request_bytes: end, proof, protocol })),
         Err(Error::TooManyHeaders) => Err(TOO_LONG),
-        Err(_) => Err(NO_HTTP),
+        Ok(Status::Partial) | Err(_) => Err(NO_HTTP),
     }
+}
+
+/// Where the first empty line ends; `searched` bytes are known to have none.
+fn end_of(head: &[u8], searched: &mut usize) -> Option<usize> {
+    let from = searched.saturating_sub(2);
+    *searched = head.len();
+    (from..head.len()).find_map(|at| match &head[at..] {
+        [b'\n', b'\n', ..] => Some(at + 2),
+        [b'\n', b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
 }
 
 /// Proof and subprotocol for a request that may pass.
