@@ -55,6 +55,7 @@ impl Socket {
             }
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
                 let mut listener = TcpListener::bind(address)?;
+                rustix::net::listen(&listener, BACKLOG)?;
                 poll.registry().register(&mut listener, token, Interest::READABLE)?;
                 let bound = listener.local_addr()?;
                 (Kind::Tcp(listener), bound)
@@ -124,3 +125,24 @@ impl Socket {
 }
 
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
+/// Connections that may wait to be accepted, if the kernel allows as many (`net.core.somaxconn`). The usual 128 fill up
+/// while the thread is not given the processor for some milliseconds, and each one more waits for a second.
+const BACKLOG: i32 = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream as StdStream;
+    use std::time::Duration;
+
+    #[test]
+    fn an_office_that_comes_back_at_once_need_not_wait_until_each_is_accepted() {
+        let poll = Poll::new().unwrap();
+        let anywhere = "127.0.0.1:0".parse().unwrap();
+        let (_socket, bound) = Socket::open(&poll, Token(0), Transport::Tcp, anywhere).unwrap();
+        let waiting: Vec<_> = (0..400)
+            .map(|_| StdStream::connect_timeout(&bound, Duration::from_millis(900)).unwrap())
+            .collect();
+        assert_eq!(waiting.len(), 400);
+    }
+}
