@@ -396,6 +396,7 @@ async def test_the_doctor_looks_at_everything(shell: Shell) -> None:
     done = await shell.tandem("doctor", "--url", shell.url, "--sip-port", port)
     assert f"✗ database: {shell.folder / 'data/tandem.db'}: file is not a database" in done.out
     assert f"! UDP {port}: free\n    → the exchange does not listen there" in done.out
+    assert "✓ SIP: listens on udp:5060, wss:7443" in done.out
 
 
 async def test_the_doctor_knows_an_exchange_from_another_server(shell: Shell) -> None:
