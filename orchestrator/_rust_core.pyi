@@ -32,6 +32,7 @@ __all__ = [
     "Silence",
     "SipMessage",
     "Tone",
+    "TransferAsked",
     "Trunk",
     "TrunkStateChanged",
     "WrongPasswords",
@@ -263,6 +264,23 @@ class LegAnswered:
     def at_ns(self) -> int: ...
 
 @final
+class TransferAsked:
+    """The far end of a leg, a device, wants its call to go to somebody else (RFC 3515). It has been told 202, and 100
+    if it wants to hear of it; without `tell_transfer` within the decision deadline it is told 503."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def to(self) -> str:
+        """Whom to, as dialled: user part of Refer-To, %-decoded, at most 128 characters."""
+    @property
+    def instead_of(self) -> int | None:
+        """Another leg of a device of the same company, whose place the call is to take (RFC 3891); its far end has
+        agreed with whoever it talks to there (RFC 5589 §7)."""
+
+@final
 class LegEnded:
     """The last event of a leg."""
 
@@ -435,6 +453,7 @@ _Event = (
     | LegHeardEarly
     | LegAnswered
     | LegEnded
+    | TransferAsked
     | KeyPressed
     | PlaybackEnded
     | RecordingEnded
@@ -557,6 +576,12 @@ class Engine:
         """Call `number` through a trunk."""
     def hang_up(self, leg: int, status: int = 480, reason: str = "") -> None:
         """End a leg whatever its state: BYE, CANCEL, or `status` for an incoming leg that was not answered."""
+    def tell_transfer(self, leg: int, status: int) -> None:
+        """Tell the far end, which asked for a transfer, how that goes: 1xx for that it is under way, which also keeps
+        the deadline, and once a final status. Ignored if it has asked for none, or has been told.
+
+        Raises `ValueError` for a status outside of 100..699.
+        """
     def hears(self, leg: int, sources: Sequence[int | Prompt | Tone | Silence]) -> None:
         """From now on the far end of `leg` hears exactly this: nothing, one other leg, or one played source.
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 import trio
+from attrs import frozen
 
 from orchestrator.model.calls import Arrival, CallerId, DialTarget, LegEnd, Outcome
 from orchestrator.model.identifiers import (
@@ -54,6 +55,24 @@ class Leg(Protocol):
     def play_on(self, prompt: PromptName) -> None:
         """Play a prompt over and over until it hears something else."""
 
+    def tell_transfer(self, status: int) -> None:
+        """Tell the far end how the transfer goes that it has asked for: 100 taken up, 180 somebody rings, and once a
+        final SIP status. Does nothing if it waits for no word."""
+
+
+@frozen(eq=False)
+class TransferAsked:
+    """A phone wants its call to go to somebody else (RFC 3515). A switch hands it to its listener; whoever takes it up
+    tells the leg within the time that a decision has."""
+
+    call: CallId
+    leg: Leg
+    """The phone's own."""
+    to: str
+    """As it would dial: "102", "+74951234567"."""
+    instead_of: tuple[CallId, LegId] | None = None
+    """The phone's leg in another call, whose place the first call is to take: an attended transfer (RFC 5589 §7)."""
+
 
 class Call(Protocol):
     """The legs of one call. Leaving the block that opened it ends every leg it still has, and waits for their ends."""
@@ -85,6 +104,9 @@ class Call(Protocol):
         self, target: DialTarget, caller_id: CallerId, offer_of: Leg | None = None
     ) -> AbstractAsyncContextManager[Leg]:
         """Ring `target`, offering what `offer_of` speaks. Leaving the block ends the leg, unless it was kept."""
+
+    def adopt(self, leg: Leg) -> None:
+        """Take over a leg of another call of this company: from now on it ends with this one."""
 
     async def first_end(self, *legs: Leg) -> Leg:
         """Wait until one of these legs has ended; that leg."""

@@ -40,7 +40,7 @@ from orchestrator.model.errors import ConfigError, ResourceError
 from orchestrator.model.identifiers import CompanyId
 from orchestrator.model.journal import Record
 from orchestrator.numbering.directory import Directory
-from orchestrator.ports import RINGBACK
+from orchestrator.ports import RINGBACK, TransferAsked
 from orchestrator.settings import Settings
 
 
@@ -116,7 +116,11 @@ async def _exchange(
     presence = Presence(bindings, journal, clock)
     reception = _Reception()
     listeners = Listeners(
-        reception.handle_arrival, presence.handle_registered, presence.handle_refreshed, presence.handle_trunk
+        reception.handle_arrival,
+        presence.handle_registered,
+        presence.handle_refreshed,
+        presence.handle_trunk,
+        reception.handle_transfer,
     )
     secret = await trio.to_thread.run_sync(secret_in, settings.data_dir, rng)
     async with (
@@ -160,7 +164,7 @@ async def _exchange(
 
 @define(eq=False)
 class _Reception:
-    """Starts a task for each arrival."""
+    """Starts a task for each arrival, and hands on what phones ask of calls."""
 
     world: World | None = None
     nursery: trio.Nursery | None = None
@@ -168,6 +172,10 @@ class _Reception:
     def handle_arrival(self, arrival: Arrival) -> None:
         if self.world is not None and self.nursery is not None:
             self.nursery.start_soon(serve, self.world, arrival)
+
+    def handle_transfer(self, asked: TransferAsked) -> None:
+        if self.world is not None:
+            self.world.active.handle_asked(asked)
 
 
 @define(eq=False)

@@ -13,8 +13,10 @@ from orchestrator.model.outside import Bar, Barred
 def say(entry: j.Entry, names: Names) -> str:
     """Tell one entry."""
     match entry:
-        case j.CallArrived() | j.CallRouted() | j.CallAnswered() | j.CallTransferred() | j.CallEnded():
+        case j.CallArrived() | j.CallRouted() | j.CallAnswered() | j.CallEnded():
             return _call(entry, names)
+        case j.CallTransferred() | j.TransferFailed() | j.LegMoved():
+            return _transfer(entry, names)
         case j.DeviceSkipped() | j.DeviceRang() | j.DeviceFailed() | j.PersonNotReached() | j.LoopCut():
             return _search(entry, names)
         case j.TerminalReached(prompt=prompt):
@@ -49,9 +51,7 @@ def say(entry: j.Entry, names: Names) -> str:
             assert_never(entry)
 
 
-def _call(
-    entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallTransferred | j.CallEnded, names: Names
-) -> str:
+def _call(entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallEnded, names: Names) -> str:
     match entry:
         case j.CallArrived(direction=direction, caller=who, called=called, command=command):
             caller = names.of_party(who, KINDS, "an unknown caller")
@@ -66,13 +66,27 @@ def _call(
             return f"The announcement “{prompt}” answers"
         case j.CallAnswered(answered_by=who, wait_ms=wait_ms):
             return f"Answered: {names.of_party(who, KINDS, 'the called party')}, after {_seconds(wait_ms)}"
-        case j.CallTransferred(to=to, command=command):
-            return f"Transferred to {_destination(to, names)}{' by command' if command else ''}"
         case j.CallEnded(cause=cause, wait_ms=wait_ms, talk_ms=talk_ms, status=status, detail=detail):
             answer = f", SIP {status}" if status else ""
             more = f" ({detail})" if detail else ""
             times = f"waited {_seconds(wait_ms)}, talked {_seconds(talk_ms)}"
             return f"The call is over: {CAUSES[cause]}{answer}{more}; {times}"
+        case _:
+            assert_never(entry)
+
+
+def _transfer(entry: j.CallTransferred | j.TransferFailed | j.LegMoved, names: Names) -> str:
+    match entry:
+        case j.CallTransferred(to=to, command=command, by=by, attended=attended):
+            whose = f" by the phone of {names.of_person(by)}" if by else " by command" if command else ""
+            how = ", who has been asked before" if attended else ""
+            return f"Transferred{whose} to {_destination(to, names)}{how}"
+        case j.TransferFailed(to=to, because=because, status=status, by=by):
+            who = names.of_person(by) if by else "The phone"
+            why = NOT_TRANSFERRED.get(because, because)
+            return f"{who} could not transfer to {to}: {why}; the phone was told SIP {status}"
+        case j.LegMoved(leg=leg, into=into):
+            return f"{names.of_leg(leg, KINDS) or 'One side'} goes on in call {into}"
         case _:
             assert_never(entry)
 
@@ -172,6 +186,13 @@ ROUTED: Final = {
     "not_allowed": "Calling this number is not allowed",
     "transfer": "The transfer leads to",
 }
+NOT_TRANSFERRED: Final = {
+    "unknown_number": "nobody has this number",
+    "not_allowed": "calling this number is not allowed",
+    "not_reached": "nobody answered there",
+    "no_such_call": "the other call is over",
+    "emergency": "there is no trunk for emergency calls",
+}
 DEVICE_STATES: Final = {
     Refusal.DO_NOT_DISTURB: "does not want to be disturbed",
     Refusal.OFFLINE: "is offline",
@@ -203,6 +224,7 @@ CAUSES: Final = {
     EndCause.TERMINAL: "the closing announcement was played",
     EndCause.REFUSED: "turned away",
     EndCause.COMMAND: "ended by command",
+    EndCause.TRANSFERRED: "its parties go on in another call",
     EndCause.MEDIA_LOST: "the sound was lost",
     EndCause.DECISION_LATE: "no decision in time",
     EndCause.NODE_FAILURE: "the exchange went down during the call",

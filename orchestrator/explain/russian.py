@@ -13,8 +13,10 @@ from orchestrator.model.outside import Bar, Barred, CostClass
 def say(entry: j.Entry, names: Names) -> str:
     """Tell one entry."""
     match entry:
-        case j.CallArrived() | j.CallRouted() | j.CallAnswered() | j.CallTransferred() | j.CallEnded():
+        case j.CallArrived() | j.CallRouted() | j.CallAnswered() | j.CallEnded():
             return _call(entry, names)
+        case j.CallTransferred() | j.TransferFailed() | j.LegMoved():
+            return _transfer(entry, names)
         case j.DeviceSkipped() | j.DeviceRang() | j.DeviceFailed() | j.PersonNotReached() | j.LoopCut():
             return _search(entry, names)
         case j.TerminalReached(prompt=prompt):
@@ -50,9 +52,7 @@ def say(entry: j.Entry, names: Names) -> str:
             assert_never(entry)
 
 
-def _call(
-    entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallTransferred | j.CallEnded, names: Names
-) -> str:
+def _call(entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallEnded, names: Names) -> str:
     match entry:
         case j.CallArrived(direction=direction, caller=who, called=called, command=command):
             caller = names.of_party(who, KINDS, "неизвестный номер")
@@ -67,13 +67,28 @@ def _call(
             return f"Отвечает объявление «{prompt}»"
         case j.CallAnswered(answered_by=who, wait_ms=wait_ms):
             return f"Ответ: {names.of_party(who, KINDS, 'вызванная сторона')}, ожидание {_seconds(wait_ms)}"
-        case j.CallTransferred(to=to, command=command):
-            return f"Перевод{' по команде' if command else ''}: {_destination(to, names)}"
         case j.CallEnded(cause=cause, wait_ms=wait_ms, talk_ms=talk_ms, status=status, detail=detail):
             answer = f", SIP {status}" if status else ""
             more = f" ({detail})" if detail else ""
             times = f"ожидание {_seconds(wait_ms)}, разговор {_seconds(talk_ms)}"
             return f"Вызов завершён: {CAUSES[cause]}{answer}{more}; {times}"
+        case _:
+            assert_never(entry)
+
+
+def _transfer(entry: j.CallTransferred | j.TransferFailed | j.LegMoved, names: Names) -> str:
+    match entry:
+        case j.CallTransferred(to=to, command=command, by=by, attended=attended):
+            whose = f" с телефона ({names.of_person(by)})" if by else " по команде" if command else ""
+            how = " (после консультации)" if attended else ""
+            return f"Перевод{whose}: {_destination(to, names)}{how}"
+        case j.TransferFailed(to=to, because=because, status=status, by=by):
+            whose = f" ({names.of_person(by)})" if by else ""
+            why = NOT_TRANSFERRED.get(because, because)
+            return f"Перевод с телефона{whose} на {to} не удался: {why}; телефону сообщено: SIP {status}"
+        case j.LegMoved(leg=leg, into=into):
+            whose = f" ({found})" if (found := names.of_leg(leg, KINDS)) else ""
+            return f"Одна сторона{whose} продолжает разговор в вызове {into}"
         case _:
             assert_never(entry)
 
@@ -182,6 +197,13 @@ ROUTED: Final = {
     "not_allowed": "Звонить на этот номер не разрешено",
     "transfer": "Перевод",
 }
+NOT_TRANSFERRED: Final = {
+    "unknown_number": "такого номера нет",
+    "not_allowed": "звонить на этот номер не разрешено",
+    "not_reached": "там никто не ответил",
+    "no_such_call": "второй вызов уже завершён",
+    "emergency": "нет транка для экстренных вызовов",
+}
 DEVICE_STATES: Final = {
     Refusal.DO_NOT_DISTURB: "просит не беспокоить",
     Refusal.OFFLINE: "не в сети",
@@ -213,6 +235,7 @@ CAUSES: Final = {
     EndCause.TERMINAL: "прозвучало завершающее объявление",
     EndCause.REFUSED: "отказано",
     EndCause.COMMAND: "завершён по команде",
+    EndCause.TRANSFERRED: "стороны продолжают разговор в другом вызове",
     EndCause.MEDIA_LOST: "пропал звук",
     EndCause.DECISION_LATE: "решение не принято вовремя",
     EndCause.NODE_FAILURE: "станция остановилась во время вызова",

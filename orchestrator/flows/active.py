@@ -1,16 +1,24 @@
 """The calls that are going on: where commands find them, and how many calls each person takes part in.
 
-Nobody but a call's own task touches the call. A command is put into its inbox and wakes that task.
+Nobody but a call's own task touches the call: a command, or what a phone asks for, is put into its inbox and wakes that
+task. One exception: an attended transfer takes a leg out of the call that it ends.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import define, field
 
 from orchestrator.model.commands import Command, HangUpCall, TransferCall
 from orchestrator.model.errors import NoSuchCall, StateConflict
-from orchestrator.model.identifiers import CallId, CommandId, CompanyId, PersonId
+from orchestrator.model.identifiers import CallId, CommandId, CompanyId, LegId, PersonId
+from orchestrator.ports import TransferAsked
+
+if TYPE_CHECKING:
+    from orchestrator.flows.story import Party
 
 
 @define(eq=False)
@@ -26,7 +34,15 @@ class ActiveCall:
     """Whether a command ends it."""
     unreported: dict[CommandId, Command] = field(factory=dict)
     """Commands that were taken and neither completed nor failed."""
-    transfers: deque[TransferCall] = field(factory=deque)
+    transfers: deque[TransferCall | TransferAsked] = field(factory=deque)
+    pair: "tuple[Party, Party] | None" = None
+    """Those who talk to each other now."""
+    dialled: tuple[LegId, str] | None = None
+    """Who called, and what number, as long as nobody has answered."""
+    claim: trio.Event | None = None
+    """Set once it is decided what becomes of its parties, where an attended transfer has asked for one."""
+    gone_into: CallId | None = None
+    """The call that an attended transfer has joined its parties to."""
     people: set[PersonId] = field(factory=set)
     _listening: trio.CancelScope | None = None
 
@@ -47,15 +63,34 @@ class ActiveCall:
             self.whole.cancel()
         self.unreported[command.id] = command
 
-    def listen(self, scope: trio.CancelScope) -> None:
+    def ask(self, asked: TransferAsked) -> bool:
+        """Give the call a transfer that a phone asks for. False if it can carry out none now."""
+        if self._listening is None or self.hung_up or self.gone_into is not None:
+            return False
+        self.transfers.append(asked)
+        self._listening.cancel()
+        return True
+
+    def go_into(self, other: CallId) -> None:
+        """Its parties go on in another call; what it still has ends."""
+        self.gone_into, self.pair, self.dialled = other, None, None
+        self.whole.cancel()
+
+    async def unclaimed(self) -> None:
+        """A phone that has asked for an attended transfer may hang up before that is looked at: wait until it is."""
+        if self.claim is not None:
+            with trio.move_on_after(CLAIM_MAX_S):
+                await self.claim.wait()
+
+    def listen(self, scope: trio.CancelScope, caller: "Party", callee: "Party") -> None:
         """Two people begin to talk within `scope`: a transfer cancels it, also one that waits already."""
-        self._listening = scope
+        self._listening, self.pair, self.dialled = scope, (caller, callee), None
         if self.transfers:
             scope.cancel()
 
     def listen_no_longer(self) -> None:
         """They talk no more: there is nobody to transfer."""
-        self._listening = None
+        self._listening = self.pair = None
 
     def engage(self, person: PersonId) -> None:
         """Count the call for this person."""
@@ -103,10 +138,35 @@ class ActiveCalls:
             raise NoSuchCall(f"no call {id!r} is going on")
         return call
 
+    def handle_asked(self, asked: TransferAsked) -> None:
+        """Hand a phone's wish to its call, or tell the phone that this is not the time."""
+        call = self.table.get(asked.call)
+        if call is None or not call.ask(asked):
+            asked.leg.tell_transfer(REQUEST_PENDING)
+        elif (other := self._other(asked)) is not None:
+            other.claim = trio.Event()
+
+    @contextmanager
+    def claimed(self, asked: TransferAsked) -> Iterator[None]:
+        """While this goes on, what becomes of the other call of the phone is decided."""
+        try:
+            yield
+        finally:
+            if (other := self._other(asked)) is not None and other.claim is not None:
+                other.claim.set()
+                other.claim = None
+
+    def _other(self, asked: TransferAsked) -> ActiveCall | None:
+        return None if asked.instead_of is None else self.table.get(asked.instead_of[0])
+
     def calls_of(self, company: CompanyId, person: PersonId) -> int:
         """Calls that this person takes part in or is rung by."""
         return self.engaged.get((company, person), 0)
 
 
+REQUEST_PENDING = 491
+"""Heard where nobody talks, or another transfer is under way."""
+CLAIM_MAX_S = 3.0
+"""As long as the switch waits for a decision."""
 INBOX_MAX = 8
 """Commands that one call may have before it."""

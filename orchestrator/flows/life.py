@@ -43,7 +43,10 @@ async def live(
                 with active.whole:
                     ending = await tale(story)
                 if active.whole.cancelled_caught:
-                    ending = Ending(EndCause.COMMAND)
+                    into = active.gone_into
+                    ending = (
+                        Ending(EndCause.COMMAND) if into is None else Ending(EndCause.TRANSFERRED, 200, into)
+                    )
             except BaseException as error:
                 ending = _judge(error, story) or ending
                 call.reject(ending.status)

@@ -28,6 +28,8 @@ class Seeker:
     """When it began to wait."""
     leaves: EndCause = EndCause.CALLER_HUNG_UP
     """What it means for the call if this party leaves it."""
+    asked_by: Leg | None = None
+    """The phone that wants somebody to be found, and hears that somebody is rung."""
     _rings: bool = False
 
     def hears_ringing(self) -> None:
@@ -35,6 +37,8 @@ class Seeker:
         if self._rings or self.leg is None:
             return
         self._rings = True
+        if self.asked_by is not None:
+            self.asked_by.tell_transfer(180)
         if self.is_answered:
             self.leg.play_on(RINGBACK)
         else:

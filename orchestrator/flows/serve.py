@@ -8,7 +8,7 @@ from orchestrator.flows.seek import seek
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Ending, Party, Story, left
 from orchestrator.flows.talk import talk
-from orchestrator.flows.wording import caller_of, direction_of, routed
+from orchestrator.flows.wording import caller_of, direction_of, routed, status_of
 from orchestrator.flows.world import World
 from orchestrator.forwarding.walk import End
 from orchestrator.model.calls import (
@@ -17,7 +17,6 @@ from orchestrator.model.calls import (
     EndCause,
     Failed,
     FromDevice,
-    Refusal,
     Who,
 )
 from orchestrator.model.errors import NoSuchCompany
@@ -80,6 +79,7 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
         device=who.device,
         since_s=story.began_s,
     )
+    story.active.dialled = (caller.id, arrival.called)
     with caller.while_lasts() as present:
         found = await seek(seeker, leads)
     if present.cancelled_caught:
@@ -95,22 +95,5 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
             return Ending(EndCause.NOT_REACHED, status)
 
 
-def status_of(failed: Failed) -> int:
-    """What a caller of ours hears of a number outside: its own answer where that makes sense to his phone."""
-    if 400 <= failed.status < 700 and failed.status not in _NOT_TO_PASS_ON:
-        return failed.status
-    return _STATUSES[failed.why]
-
-
-_STATUSES = {
-    Refusal.DO_NOT_DISTURB: 480,
-    Refusal.OFFLINE: 480,
-    Refusal.BUSY: 486,
-    Refusal.DECLINED: 603,
-    Refusal.UNREACHABLE: 480,
-    Refusal.NO_ANSWER: 480,
-}
-_NOT_TO_PASS_ON = frozenset({401, 407, 408, 421, 487, 491, 494})
-"""These are about our own dialog with the carrier."""
 RETRY_AFTER_S = 10
 _log = structlog.get_logger(__name__)

@@ -57,6 +57,11 @@ class Story:
         """Write into the journal."""
         self.world.journal.write(self.directory.id, entry)
 
+    def release(self, who: Who) -> None:
+        """Whoever leaves takes part in this call no longer."""
+        if who.person is not None:
+            self.active.release(who.person)
+
     def ms_since(self, then_s: float) -> int:
         """Milliseconds from `then_s` to now."""
         return round((trio.current_time() - then_s) * 1000)

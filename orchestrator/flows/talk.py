@@ -11,15 +11,16 @@ async def talk(story: Story, caller: Party, callee: Party) -> Ending:
     """Wait for the end of a conversation; leaving the call's block then ends the other's leg."""
     while True:
         with trio.CancelScope() as scope:
-            story.active.listen(scope)
+            story.active.listen(scope, caller, callee)
             try:
                 gone = await story.call.first_end(caller.leg, callee.leg)
+                await story.active.unclaimed()
             finally:
                 story.active.listen_no_longer()
             if gone is caller.leg:
                 return left(gone, EndCause.CALLER_HUNG_UP)
             return left(gone, EndCause.CALLEE_HUNG_UP)
-        after = await transfer(story, caller, callee, story.active.transfers.popleft())
+        after = await transfer(story, (caller, callee), story.active.transfers.popleft())
         if isinstance(after, Ending):
             return after
         caller, callee = after

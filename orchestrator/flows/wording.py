@@ -4,7 +4,7 @@ from orchestrator.dialplan.routing import LeadsTo, Nowhere, Outward, Route, pers
 from orchestrator.explain import names_in, why_barred
 from orchestrator.flows.story import Story
 from orchestrator.forwarding.walk import name_of
-from orchestrator.model.calls import Arrival, Direction, FromDevice, FromTrunk, Who
+from orchestrator.model.calls import Arrival, Direction, Failed, FromDevice, FromTrunk, Refusal, Who
 from orchestrator.model.journal import CallRouted
 from orchestrator.numbering.directory import Directory
 
@@ -47,8 +47,32 @@ def where(leads: Route) -> str:
             return "nowhere"
 
 
+def where_is(who: Who) -> str:
+    """Somebody who has answered already, as the journal names destinations."""
+    return f"outside:{who.number}" if who.person is None else f"person:{who.person}"
+
+
 def why_nowhere(directory: Directory, called: str, leads: Nowhere) -> str:
     """Why a command leads nowhere, for whoever gave it."""
     if leads.barred is not None:
         return why_barred(leads.barred, names_in(directory))
     return f"{called!r} leads nowhere"
+
+
+def status_of(failed: Failed) -> int:
+    """What a caller of ours hears of a number outside: its own answer where that makes sense to his phone."""
+    if 400 <= failed.status < 700 and failed.status not in _NOT_TO_PASS_ON:
+        return failed.status
+    return _STATUSES[failed.why]
+
+
+_STATUSES = {
+    Refusal.DO_NOT_DISTURB: 480,
+    Refusal.OFFLINE: 480,
+    Refusal.BUSY: 486,
+    Refusal.DECLINED: 603,
+    Refusal.UNREACHABLE: 480,
+    Refusal.NO_ANSWER: 480,
+}
+_NOT_TO_PASS_ON = frozenset({401, 407, 408, 421, 487, 491, 494})
+"""These are about our own dialog with the carrier."""

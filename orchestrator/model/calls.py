@@ -41,6 +41,8 @@ class EndCause(enum.Enum):
     """Nobody was found, and there was nobody to play an announcement to."""
     COMMAND = "command"
     """Ended by a command of the API or an operator."""
+    TRANSFERRED = "transferred"
+    """Its parties go on in another call; `detail` names that."""
     MEDIA_LOST = "media_lost"
     """No sound came from a party for too long."""
     DECISION_LATE = "decision_late"

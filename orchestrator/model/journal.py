@@ -134,12 +134,39 @@ class PromptUnheard(Struct, frozen=True):
 
 
 class CallTransferred(Struct, frozen=True):
-    """A party was connected to somebody else by command."""
+    """A party is led on to somebody else: by command, or because a phone asked for it."""
 
     call: CallId
     leg: LegId
     to: str
     command: CommandId | None = None
+    by: PersonId | None = None
+    """Whose phone asked for it."""
+    attended: bool = False
+    """Whether who transfers has talked to whom it leads to: both are joined at once."""
+
+
+class TransferFailed(Struct, frozen=True):
+    """A transfer that a phone asked for came to nothing: whom it talked to goes back to it."""
+
+    call: CallId
+    leg: LegId
+    """The phone's."""
+    to: str
+    """As dialled."""
+    because: str
+    """A stable word: "unknown_number", "not_allowed", "not_reached", "no_such_call", …"""
+    status: int
+    """What the phone was told."""
+    by: PersonId | None = None
+
+
+class LegMoved(Struct, frozen=True):
+    """A leg goes on in another call, which an attended transfer has joined it to."""
+
+    call: CallId
+    leg: LegId
+    into: CallId
 
 
 class LegFinished(Struct, frozen=True):
@@ -240,6 +267,8 @@ Entry = (
     | TerminalReached
     | PromptUnheard
     | CallTransferred
+    | TransferFailed
+    | LegMoved
     | LegFinished
     | CallEnded
     | DeviceRegistered

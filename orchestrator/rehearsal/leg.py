@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 from orchestrator.model.calls import Answered, EndedBy, Failed, LegEnd, Outcome, Refusal
 from orchestrator.model.identifiers import DeviceId, LegId, PromptName
-from orchestrator.ports import Leg
+from orchestrator.ports import Leg, TransferAsked
 
 if TYPE_CHECKING:
     from orchestrator.rehearsal.switch import RehearsalCall
@@ -55,6 +55,9 @@ class RehearsalLeg:
     rings: bool = False
     """Whether the caller was told that somebody is rung."""
     rejected_with: int | None = None
+    told: list[int] = field(factory=list)
+    """What it was told of the transfer that it has asked for."""
+    _waits_for_word: bool = False
     decided: Outcome | None = None
     _decision: trio.Event = field(factory=trio.Event, repr=False)
     _scopes: list[trio.CancelScope] = field(factory=list, repr=False)
@@ -96,6 +99,24 @@ class RehearsalLeg:
     def play_on(self, prompt: PromptName) -> None:
         self.hearing = prompt
         self.heard.append(prompt)
+
+    def tell_transfer(self, status: int) -> None:
+        if self._waits_for_word and self.end is None and status not in self.told:
+            self.told.append(status)
+            self._waits_for_word = status < 200
+
+    def ask_transfer(self, to: str, instead_of: "RehearsalLeg | None" = None) -> None:
+        """The far end asks for a transfer. What it does not wait for the end of, it does not ask for again."""
+        if self.call is None or self._waits_for_word:
+            raise AssertionError("a switch refuses this by itself")
+        self.told.clear()
+        self._waits_for_word = True
+        other = None
+        if instead_of is not None:
+            if instead_of.call is None:
+                raise AssertionError("a switch refuses this by itself")
+            other = (instead_of.call.id, instead_of.id)
+        self.call.switch.transfer_asked(TransferAsked(self.call.id, self, to, other))
 
     def decide(self, outcome: Outcome) -> None:
         """The far end answers or fails."""

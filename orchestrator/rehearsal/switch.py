@@ -1,7 +1,7 @@
 """A switch without wires: phones and callers are scripted, time is whatever trio's clock says."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -22,7 +22,7 @@ from orchestrator.model.calls import (
 )
 from orchestrator.model.identifiers import BindingId, CallId, CompanyId, DeviceId, LegId, PromptName
 from orchestrator.model.journal import LegFinished
-from orchestrator.ports import Journal, Leg
+from orchestrator.ports import Journal, Leg, TransferAsked
 from orchestrator.rehearsal.leg import Caller, Phone, RehearsalLeg
 
 
@@ -63,6 +63,15 @@ class RehearsalCall:
             if not leg.kept:
                 leg.hang_up()
 
+    def adopt(self, leg: Leg) -> None:
+        if not isinstance(leg, RehearsalLeg) or leg.call is None:
+            return
+        leg.call.legs.remove(leg)
+        leg.call._ends.unpark_all()
+        leg.keep()
+        leg.call = self
+        self.legs.append(leg)
+
     async def first_end(self, *legs: Leg) -> Leg:
         while True:
             for leg in legs:
@@ -100,6 +109,8 @@ class RehearsalSwitch:
     waiting: dict[LegId, RehearsalLeg] = field(factory=dict)
     """Arrivals that no call was opened for yet."""
     refused: dict[LegId, int] = field(factory=dict)
+    transfer_asked: Callable[[TransferAsked], None] = lambda _: None
+    """Who is told of transfers that far ends ask for."""
     _ids: Iterator[int] = field(factory=lambda: itertools.count(1))
 
     def register(self, device: DeviceId, phone: Phone) -> BindingId:

@@ -15,6 +15,7 @@ from orchestrator.model.journal import (
     CallTransferred,
     PersonNotReached,
     Record,
+    TransferFailed,
 )
 from orchestrator.statistics.counters import Counters
 from orchestrator.statistics.sums import PersonSums, Sums
@@ -24,7 +25,15 @@ from orchestrator.statistics.sums import PersonSums, Sums
 class Day:
     """Counts the local day of the newest arrival. Bounded by the calls going on, the people and the numbers."""
 
-    HEEDS: ClassVar = (CallArrived, CallRouted, PersonNotReached, CallAnswered, CallTransferred, CallEnded)
+    HEEDS: ClassVar = (
+        CallArrived,
+        CallRouted,
+        PersonNotReached,
+        CallAnswered,
+        CallTransferred,
+        TransferFailed,
+        CallEnded,
+    )
     """Kinds of entries that count."""
 
     zone: tzinfo
@@ -53,6 +62,8 @@ class Day:
                 self._seek(call, entry.next)
             case CallTransferred():
                 self._seek(call, entry.to)
+            case TransferFailed():
+                self._missed(call)
             case CallAnswered():
                 if entry.prompt is None:
                     self._answered(call, entry)

@@ -18,6 +18,7 @@ from orchestrator.model.journal import (
     DeviceRang,
     LegFinished,
     Record,
+    TransferFailed,
 )
 
 
@@ -66,6 +67,7 @@ class CallBoard:
         LegFinished,
         CallAnswered,
         CallTransferred,
+        TransferFailed,
         CallEnded,
     )
     """Kinds of entries that move a call."""
@@ -94,11 +96,7 @@ class CallBoard:
             self.calls[entry.call] = _after(call, record.at, entry)
 
 
-def _after(
-    call: LiveCall,
-    at: datetime,
-    entry: CallRouted | DeviceRang | LegFinished | CallAnswered | CallTransferred,
-) -> LiveCall:
+def _after(call: LiveCall, at: datetime, entry: "_Moves") -> LiveCall:
     state, since, to = call.state, call.since, call.to
     person, number, answered_by = call.person, call.number, call.answered_by
     prompt, ringing = call.prompt, call.ringing
@@ -119,6 +117,12 @@ def _after(
         case CallTransferred():
             state, since, to, ringing = CallState.RINGING, at, entry.to, ()
             person = PersonId(entry.to[7:]) if entry.to.startswith("person:") else None
+        case TransferFailed() if state is CallState.RINGING and answered_by is not None:
+            # Whoever transferred has waited for this, and is joined again.
+            state, since, ringing, person = CallState.TALKING, at, (), answered_by.person
+            to = f"person:{person}" if person else f"outside:{answered_by.number}"
+        case TransferFailed():
+            pass
     return LiveCall(
         call.call,
         call.company,
@@ -135,3 +139,6 @@ def _after(
         prompt,
         ringing,
     )
+
+
+_Moves = CallRouted | DeviceRang | LegFinished | CallAnswered | CallTransferred | TransferFailed

@@ -15,6 +15,7 @@ from orchestrator.model.journal import (
     CallTransferred,
     DeviceRang,
     LegFinished,
+    LegMoved,
     PersonNotReached,
     Record,
 )
@@ -120,10 +121,20 @@ class _Draft:
                 self._meet(entry.person)
             case LegFinished():
                 self._finish(entry)
+            case LegMoved():
+                if (leg := self.legs.get(entry.leg)) is not None:
+                    reason = f"goes on in call {entry.into}"
+                    self.legs[entry.leg] = LegRecord(
+                        leg.leg, leg.device, leg.person, leg.number, EndedBy.US, 200, reason
+                    )
             case CallAnswered():
                 if entry.prompt is not None:
                     return False
-                self._meet(entry.answered_by.person)
+                who = entry.answered_by
+                self._meet(who.person)
+                if entry.leg not in self.legs and len(self.legs) < _LEGS_MAX:
+                    # It was dialled in another call, which an attended transfer has taken it from.
+                    self.legs[entry.leg] = LegRecord(entry.leg, who.device, who.person, str(who.number))
                 if self.answer is None:
                     self.answer, self.answered_at = entry, at
                     return True
@@ -180,6 +191,15 @@ class _Draft:
             )
 
 
-_Told = CallRouted | DeviceRang | PersonNotReached | LegFinished | CallAnswered | CallTransferred | CallEnded
+_Told = (
+    CallRouted
+    | DeviceRang
+    | PersonNotReached
+    | LegFinished
+    | LegMoved
+    | CallAnswered
+    | CallTransferred
+    | CallEnded
+)
 _LEGS_MAX = 100
 """Kept in a record; all are in the journal."""

@@ -15,7 +15,7 @@ from orchestrator.model.calls import Answered, Arrival, CallerId, Failed, FromDe
 from orchestrator.model.directory import SipDevice, Trunk
 from orchestrator.model.identifiers import DeviceId, PromptName
 from orchestrator.numbering.directory import Directory, directory_of
-from orchestrator.ports import RINGBACK, Switch
+from orchestrator.ports import RINGBACK, Switch, TransferAsked
 from orchestrator.rehearsal.leg import Caller, Phone, RehearsalLeg
 from orchestrator.rehearsal.stage import RehearsalClock, RehearsalJournal, Stage, open_stage
 from orchestrator.settings import Settings
@@ -187,7 +187,8 @@ async def open_world(name: str) -> AsyncIterator[Hands]:
     def registered(_: RegistrationNews) -> None:
         news.unpark_all()
 
-    listeners = Listeners(arrivals_in.send_nowait, registered, lambda _: None, lambda _: None)
+    asked: list[TransferAsked] = []
+    listeners = Listeners(arrivals_in.send_nowait, registered, lambda _: None, lambda _: None, asked.append)
     settings = Settings(
         sip_listen=("udp:127.0.0.1:0",), media_address="127.0.0.1", media_ports=(21000, 21999)
     )

@@ -69,6 +69,10 @@ class Baresip:
         """End the current call."""
         await self._command("hangup")
 
+    async def transfer(self, number: str) -> None:
+        """Send whom the current call is with to a number of its own domain: blindly."""
+        await self._command("transfer", f"sip:{number}@{self.domain}")
+
     async def happened(self, kind: str, times: int = 1, within_s: float = 15.0) -> dict[str, Any]:
         """Wait for the n-th event of this type: CALL_INCOMING, CALL_RINGING, CALL_ESTABLISHED, CALL_CLOSED."""
 

@@ -53,6 +53,19 @@ class Pjsua:
         """End the newest call."""
         await self.program.send("hangup")
 
+    async def transfer(self, number: str) -> None:
+        """Send whom the newest call is with to a number of its own domain: blindly."""
+        await self.program.send(f"transfer sip:{number}@{self.domain}")
+
+    async def join(self) -> None:
+        """Let those whom its oldest and its newest call are with talk to each other: an attended transfer."""
+        await self.program.send("join")
+
+    async def transferred(self) -> int:
+        """Wait until its transfer is over; the SIP status that it was told."""
+        event = await self._told(lambda e: e["event"] == "transfer" and e["final"])
+        return int(event["status"])
+
     async def incoming(self) -> dict[str, Any]:
         """Wait for a call."""
         return await self._told(lambda e: e["event"] == "incoming")

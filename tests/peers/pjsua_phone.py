@@ -1,6 +1,7 @@
 """A phone on pjsua2, run as a process of its own: it takes commands on standard input and tells events as JSON lines.
 
-Commands: `call URI`, `answer STATUS`, `hangup`, `quit`. Events: {"event": "registered" | "incoming" | "state", …}.
+Commands: `call URI`, `answer STATUS`, `hangup`, `transfer URI`, `join`, `quit`.
+Events: {"event": "registered" | "incoming" | "state" | "transfer", …}.
 """
 
 import argparse
@@ -31,6 +32,10 @@ class Call(pj.Call):  # type: ignore[misc]  # pjsua2 has no types
     def onCallState(self, _: Any) -> None:
         info = self.getInfo()
         tell("state", state=info.stateText, status=info.lastStatusCode, reason=info.lastReason)
+
+    def onCallTransferStatus(self, told: Any) -> None:
+        tell("transfer", status=told.statusCode, final=bool(told.finalNotify))
+        told.cont = True
 
     def join_sound(self) -> None:
         """Once the call is up: our tone out, what comes in into the file. This build never calls onCallMediaState."""
@@ -115,6 +120,11 @@ def serve(endpoint: Any, account: Account) -> None:
                 account.call(rest)
             case "answer":
                 account.answer(int(rest))
+            case "transfer":
+                account.calls[-1].xfer(rest, pj.CallOpParam(True))
+            case "join":
+                # Whom the first call is with shall talk to whom the last is with.
+                account.calls[0].xferReplaces(account.calls[-1], pj.CallOpParam(True))
             case "hangup":
                 account.calls[-1].hangup(pj.CallOpParam())
             case _:

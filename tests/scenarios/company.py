@@ -207,6 +207,7 @@ async def open_office(directory: Directory) -> AsyncIterator[Office]:
     async with open_stage() as stage, trio.open_nursery() as nursery:
         stage.switch.prompts.update(PROMPTS)
         world = World(stage.switch, stage.journal, stage.identifiers, lookup)
+        stage.switch.transfer_asked = world.active.handle_asked
         office = Office(world, stage.switch, stage.journal, nursery, directory)
         yield office
         nursery.cancel_scope.cancel()

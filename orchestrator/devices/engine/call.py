@@ -65,6 +65,14 @@ class EngineCall:
     def dial(self, target: DialTarget, caller_id: CallerId, offer_of: Leg | None = None) -> "Dialling":
         return Dialling(self, target, caller_id, offer_of)
 
+    def adopt(self, leg: Leg) -> None:
+        if not isinstance(leg, EngineLeg) or leg.call is None:
+            return
+        leg.call.legs.remove(leg)
+        leg.call._ends.unpark_all()
+        leg.keep()
+        self._take(leg)
+
     async def first_end(self, *legs: Leg) -> Leg:
         while True:
             for leg in legs:

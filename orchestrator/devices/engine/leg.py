@@ -75,6 +75,9 @@ class EngineLeg:
         if (name := self._known(prompt)) is not None:
             self.switch.engine.hears(self.id, [core.Prompt(name, loop=True)])
 
+    def tell_transfer(self, status: int) -> None:
+        self.switch.engine.tell_transfer(self.id, status)
+
     def handle_ringing(self) -> None:
         """The far end rings."""
         self._rang = True

@@ -22,7 +22,7 @@ from orchestrator.model.identifiers import BindingId, CallId, CompanyId, DeviceI
 from orchestrator.model.registrations import Registration, TrunkState
 from orchestrator.model.sip import SipTrace
 from orchestrator.numbering.directory import Directory
-from orchestrator.ports import Clock, Journal
+from orchestrator.ports import Clock, Journal, TransferAsked
 from orchestrator.settings import Settings
 
 
@@ -36,6 +36,8 @@ class Listeners:
     refreshed: Callable[[Sequence[tuple[BindingId, datetime]]], None]
     """These places last until then, and are as they were otherwise. Told once a second, of all at once."""
     trunk_changed: Callable[[TrunkState], None]
+    transfer_asked: Callable[[TransferAsked], None]
+    """Take it up, or tell its leg why not."""
 
 
 @frozen
@@ -158,6 +160,8 @@ class EngineSwitch:
                 case core.PlaybackEnded():
                     if leg := self.legs.get(event.leg):
                         leg.handle_played(event.prompt, event.played_ms)
+                case core.TransferAsked():
+                    self._transfer_asked(event)
                 case core.RegistrationChanged():
                     self._registered(event)
                 case core.RegistrationsRefreshed():
@@ -173,6 +177,19 @@ class EngineSwitch:
         except Exception as fault:
             self.faults += 1
             _log.error("engine_event_lost", engine_event=repr(event), exc_info=fault)
+
+    def _transfer_asked(self, event: core.TransferAsked) -> None:
+        leg = self.legs.get(event.leg)
+        if leg is None or leg.call is None:
+            return  # It has ended meanwhile, and its subscription with it.
+        instead_of = None
+        if event.instead_of is not None:
+            other = self.legs.get(event.instead_of)
+            if other is None or other.call is None:
+                leg.tell_transfer(NO_SUCH_CALL)
+                return
+            instead_of = (other.call.id, other.id)
+        self.listeners.transfer_asked(TransferAsked(leg.call.id, leg, event.to, instead_of))
 
     def _registered(self, event: core.RegistrationChanged) -> None:
         key = (event.company, event.device)
@@ -276,6 +293,7 @@ def _check_media_address(text: str) -> None:
         raise ConfigError([Problem("--media-address", what)]) from error
 
 
+NO_SUCH_CALL = 481
 SILENT_MAX_MS = 3_000
 """A thread that works comes round each 250 ms."""
 DRAINED_AT_ONCE = 256

@@ -28,6 +28,7 @@ Event = (
     | core.LegHeardEarly
     | core.LegAnswered
     | core.LegEnded
+    | core.TransferAsked
     | core.KeyPressed
     | core.PlaybackEnded
     | core.RecordingEnded

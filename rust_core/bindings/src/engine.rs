@@ -237,6 +237,14 @@ impl Engine {
         self.0.command(Command::HangUp { leg: LegId(leg), status, reason: reason.to_owned() });
     }
 
+    fn tell_transfer(&self, leg: u64, status: u16) -> PyResult<()> {
+        if !(100..700).contains(&status) {
+            return Err(bad("status", status));
+        }
+        self.0.command(Command::TellTransfer { leg: LegId(leg), status });
+        Ok(())
+    }
+
     fn hears(&self, leg: u64, sources: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
         let source = match sources.as_slice() {
             [] => Source::Nothing,

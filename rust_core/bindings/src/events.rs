@@ -60,6 +60,7 @@ event!(IncomingCall {
 event!(LegRinging { leg: u64, at_ns: u64 });
 event!(LegHeardEarly { leg: u64, at_ns: u64, listener: u64 });
 event!(LegAnswered { leg: u64, at_ns: u64 });
+event!(TransferAsked { leg: u64, at_ns: u64, to: String, instead_of: Option<u64> });
 event!(LegEnded {
     leg: u64,
     at_ns: u64,
@@ -111,6 +112,9 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
             Py::new(py, LegHeardEarly { leg, at_ns, listener })?.into_any()
         }
         What::LegAnswered { leg } => Py::new(py, LegAnswered { leg, at_ns })?.into_any(),
+        What::TransferAsked { leg, to, instead_of } => {
+            Py::new(py, TransferAsked { leg, at_ns, to, instead_of })?.into_any()
+        }
         What::LegEnded(end) => {
             let End { leg, status, by, reason, answered_at_ns, media } = *end;
             let media = media.map(|report| Py::new(py, media_report(report))).transpose()?;

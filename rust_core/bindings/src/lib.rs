@@ -24,7 +24,7 @@ mod _rust_core {
     use super::events::{
         Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegHeardEarly,
         LegRinging, MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged,
-        RegistrationsRefreshed, SipMessage, TrunkStateChanged, WrongPasswords,
+        RegistrationsRefreshed, SipMessage, TransferAsked, TrunkStateChanged, WrongPasswords,
     };
     #[pymodule_export]
     use super::ha1;

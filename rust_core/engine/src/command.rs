@@ -14,6 +14,7 @@ pub enum Command {
     Reject { leg: LegId, status: u16, reason: String, retry_after_s: Option<u32> },
     Dial { leg: LegId, target: Target, caller: CallerId, offer_of: Option<LegId> },
     HangUp { leg: LegId, status: u16, reason: String },
+    TellTransfer { leg: LegId, status: u16 },
     Hears { leg: LegId, source: Source },
     SendKeys { leg: LegId, keys: String, press: Duration },
     Record { leg: LegId, path: String, max: Duration },

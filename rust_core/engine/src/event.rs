@@ -29,6 +29,11 @@ pub enum What {
     LegAnswered {
         leg: u64,
     },
+    TransferAsked {
+        leg: u64,
+        to: String,
+        instead_of: Option<u64>,
+    },
     LegEnded(Box<LegEnded>),
     KeyPressed {
         leg: u64,

@@ -90,6 +90,10 @@ pub(crate) struct Leg {
     pub(crate) serves: Option<LegId>,
     /// Legs that are rung for it now.
     pub(crate) rung: u32,
+    /// A transfer that its far end has asked for, until it knows how that went.
+    pub(crate) referral: Option<Box<Referral>>,
+    /// How many it has asked for.
+    pub(crate) referrals: u32,
     /// When we last said that it rings.
     pub(crate) rang_at: Option<Instant>,
     /// When somebody was last rung for it.
@@ -132,6 +136,23 @@ pub(crate) struct Unacknowledged {
     pub(crate) until: Instant,
     /// The codecs that we offered in it, where the INVITE had no offer.
     pub(crate) our_offer: Option<Vec<Codec>>,
+}
+
+/// A transfer that was asked for, and the subscription that came with it (RFC 3515 §2.4.4).
+#[derive(Debug)]
+pub(crate) struct Referral {
+    /// CSeq of the REFER.
+    pub(crate) cseq: u32,
+    /// Whether it is the first of its dialog: then NOTIFY need not say which it is about.
+    pub(crate) is_first: bool,
+    /// Whether the far end wants to be told (RFC 4488).
+    pub(crate) is_told: bool,
+    /// What it was told last, 100 or 180.
+    pub(crate) told: u16,
+    /// Whether somebody has taken it up.
+    pub(crate) is_taken: bool,
+    /// When it is given up if nobody has; then, when its subscription ends.
+    pub(crate) until: Instant,
 }
 
 /// How we refresh a session.
@@ -193,6 +214,8 @@ impl Leg {
             unanswered_keys: 0,
             serves: None,
             rung: 0,
+            referral: None,
+            referrals: 0,
             rang_at: None,
             led_on_at: None,
             rings: false,

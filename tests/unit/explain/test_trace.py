@@ -134,6 +134,8 @@ OTHERS: list[j.Entry] = [
     j.PromptUnheard(CALL, LegId(2), PromptName("unavailable")),
     j.EarlyMediaHeard(CALL, LegId(2)),
     j.CallTransferred(CALL, LegId(2), "person:boris", CommandId("x")),
+    j.TransferFailed(CALL, LegId(2), "102", "not_reached", 480, ANNA.id),
+    j.LegMoved(CALL, LegId(2), CallId("other")),
     j.DeviceRegistered(DESK.id, "192.0.2.1:5060", "udp", "baresip"),
     j.DeviceUnregistered(DESK.id, "expired"),
     j.TrunkChanged(TrunkId("carrier"), False, 403, "Forbidden"),

@@ -163,6 +163,12 @@ impl Joints {
         Some((at, What::LegEnded(Box::new(end))))
     }
 
+    /// Whether the packets of both are moved by one thread, as those of legs that hear each other must be.
+    pub(super) fn share_a_thread(&self, leg: LegId, other: LegId) -> bool {
+        let shard = |leg| self.media_of(leg).map(|media| media.shard);
+        shard(leg) == shard(other)
+    }
+
     fn media_of(&self, leg: LegId) -> Option<MediaLeg> {
         let joint = self.legs.get(&leg.0).filter(|joint| joint.ended.is_none())?;
         joint.media.map(|(media, _)| media)

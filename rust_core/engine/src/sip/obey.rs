@@ -58,6 +58,9 @@ impl SipThread {
                 let by = EndedBy::Us;
                 self.endpoint.handle_command(now, SipCommand::HangUp { leg, status, reason, by });
             }
+            Command::TellTransfer { leg, status } => {
+                self.endpoint.handle_command(now, SipCommand::TellTransfer { leg, status });
+            }
             Command::Hears { leg, source } => self.joints.hears(leg, source),
             Command::SendKeys { leg, keys, press } => self.joints.send_keys(leg, keys, press),
             Command::Record { leg, path, max } => self.joints.record(leg, path, max),
@@ -131,6 +134,9 @@ impl SipThread {
                     self.joints.agreed(leg, &agreed, source)
                 }
                 SipEvent::KeyPressed(leg, key) => self.joints.pass_key(leg, key),
+                SipEvent::TransferAsked { leg, to, instead_of } => {
+                    self.ask_transfer(at, leg, to, instead_of);
+                }
                 SipEvent::Ended(leg, end) => self.tell_end(leg, at, end),
                 SipEvent::RegistrationChanged { company, device, bindings, why } => {
                     let why = why.as_str();
@@ -152,6 +158,15 @@ impl SipThread {
                 }
             }
         }
+    }
+
+    /// Legs whose packets are moved by different threads cannot be joined: the phone keeps both calls then.
+    fn ask_transfer(&mut self, at: Instant, leg: LegId, to: String, instead_of: Option<LegId>) {
+        if instead_of.is_some_and(|other| !self.joints.share_a_thread(leg, other)) {
+            return self.endpoint.handle_command(at, SipCommand::TellTransfer { leg, status: 488 });
+        }
+        let instead_of = instead_of.map(|other| other.0);
+        self.tell(at, What::TransferAsked { leg: leg.0, to, instead_of });
     }
 
     pub(super) fn on_media(&mut self, now: Instant, MediaEvent { leg, at, kind }: MediaEvent) {

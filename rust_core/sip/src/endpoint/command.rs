@@ -176,6 +176,13 @@ pub enum Command {
         /// Who wants it.
         by: super::event::EndedBy,
     },
+    /// Tells the far end, which asked for a transfer, how it goes.
+    TellTransfer {
+        /// The leg that asked.
+        leg: LegId,
+        /// 100..=699; the first of 200 and more is the last.
+        status: u16,
+    },
     /// INFO with a key, for a far end that takes no telephone events.
     PressKey {
         /// The leg.

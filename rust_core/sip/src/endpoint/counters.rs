@@ -50,7 +50,9 @@ counters! {
     repeated,
     /// Responses and ACKs that belong to nothing.
     strays,
-    /// Calls that got 480 because nobody decided in time.
+    /// Transfers that phones asked for.
+    transfers_asked,
+    /// Calls that got 480, and transfers that got 503, because nobody decided in time.
     late_decisions,
     /// Legs that were answered.
     answered,

@@ -28,6 +28,15 @@ pub enum Event {
     MediaAgreed(LegId, Box<Agreed>, IpAddr),
     /// A key sent as INFO.
     KeyPressed(LegId, char),
+    /// The far end of a leg wants its call to go to somebody else (RFC 3515).
+    TransferAsked {
+        /// Its leg.
+        leg: LegId,
+        /// Whom to, as dialled.
+        to: String,
+        /// Another leg of a device of the same company, whose place the call is to take (RFC 3891).
+        instead_of: Option<LegId>,
+    },
     /// The last of a leg.
     Ended(LegId, LegEnd),
     /// These places, by their ids, are as they were, and stay so for this long now: each that was refreshed in the last

@@ -62,6 +62,7 @@ impl Endpoint {
             Method::Bye => self.on_bye(now, id, server, &request),
             Method::Invite | Method::Update => self.on_reoffer(now, flow, id, server, &request),
             Method::Prack => self.on_prack(now, id, server, &request),
+            Method::Refer => self.on_refer(now, id, server, &request),
             Method::Info => self.on_info(now, id, server, &request),
             Method::Options => self.respond_plainly(now, server, &request, 200, &[allow()]),
             _ => {

@@ -23,8 +23,10 @@ mod legs;
 mod load;
 mod prack;
 mod probe;
+mod refer;
 mod refresh;
 mod register;
+mod replaces;
 mod requests;
 mod reserve;
 mod server_transactions;
@@ -111,6 +113,7 @@ enum Due {
     ProvisionalResend(LegId),
     Refresh(LegId),
     Decision(LegId),
+    Referral(LegId),
     Sweep,
     Guesses,
     Refreshes,
@@ -220,6 +223,7 @@ impl Endpoint {
             Command::HangUp { leg, status, reason, by } => {
                 self.hang_up(now, leg, status, &reason, by)
             }
+            Command::TellTransfer { leg, status } => self.tell_transfer(now, leg, status),
             Command::PressKey { leg, key } => self.press_key(now, leg, key),
             Command::SetAccounts(accounts) => self.set_accounts(now, accounts),
             Command::SetTrunks(trunks) => self.set_trunks(now, trunks),

@@ -58,6 +58,10 @@ impl Endpoint {
             Method::Bye | Method::Update | Method::Info | Method::Prack => {
                 self.answer_once(now, reply, &request, 481, "", &[]);
             }
+            Method::Refer => {
+                let warning = "399 tandem \"REFER is for a call that goes on\"".to_owned();
+                self.answer_once(now, reply, &request, 403, "", &[(HeaderName::Warning, warning)]);
+            }
             _ => self.answer_once(now, reply, &request, 501, "", &[allow()]),
         }
     }
@@ -118,6 +122,7 @@ pub(super) fn unsupported(request: &Request) -> Option<Refusal> {
     let is_known = |value: &[u8]| {
         [&b"timer"[..], b"100rel"].iter().any(|known| value.eq_ignore_ascii_case(known))
             || request.method == Method::Register && value.eq_ignore_ascii_case(b"path")
+            || request.method == Method::Refer && value.eq_ignore_ascii_case(b"norefersub")
     };
     let unknown = request.headers.values(&HeaderName::Require).filter(|value| !is_known(value));
     let unknown: Vec<_> =
@@ -140,7 +145,7 @@ fn capabilities() -> Vec<(HeaderName, String)> {
     vec![
         allow(),
         (HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf".into()),
-        (HeaderName::Supported, "100rel, path, timer".into()),
+        (HeaderName::Supported, "100rel, norefersub, path, timer".into()),
     ]
 }
 
@@ -149,7 +154,8 @@ pub(super) fn allow() -> (HeaderName, String) {
     (HeaderName::Allow, ALLOWED.into())
 }
 
-pub(super) const ALLOWED: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, PRACK";
+pub(super) const ALLOWED: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER";
 
 /// The usual words for a status (RFC 3261 §21).
 pub(super) fn reason_phrase(status: u16) -> &'static str {
@@ -158,6 +164,7 @@ pub(super) fn reason_phrase(status: u16) -> &'static str {
         180 => "Ringing",
         183 => "Session Progress",
         200 => "OK",
+        202 => "Accepted",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

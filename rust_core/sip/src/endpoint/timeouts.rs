@@ -24,6 +24,7 @@ impl Endpoint {
                 Due::Refreshes => self.tell_refreshes(now),
                 Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),
+                Due::Referral(leg) => self.referral_due(now, leg),
                 Due::TrunkRegister(due) => self.trunk_register_due(now, &due.0, due.1),
             }
         }

@@ -72,6 +72,10 @@ header_names! {
     PAssertedIdentity = "P-Asserted-Identity",
     Subject = "Subject" / "s",
     Date = "Date",
+    ReferTo = "Refer-To" / "r",
+    ReferSub = "Refer-Sub",
+    Event = "Event" / "o",
+    SubscriptionState = "Subscription-State",
 }
 
 impl HeaderName {

@@ -19,6 +19,7 @@ pub enum Method {
     Update,
     Info,
     Prack,
+    Refer,
     /// Any other; methods compare with regard to case (RFC 3261 §7.1).
     Other(String),
 }
@@ -41,7 +42,7 @@ impl Method {
     }
 }
 
-const NAMED: [(Method, &str); 9] = [
+const NAMED: [(Method, &str); 10] = [
     (Method::Invite, "INVITE"),
     (Method::Ack, "ACK"),
     (Method::Bye, "BYE"),
@@ -51,6 +52,7 @@ const NAMED: [(Method, &str); 9] = [
     (Method::Update, "UPDATE"),
     (Method::Info, "INFO"),
     (Method::Prack, "PRACK"),
+    (Method::Refer, "REFER"),
 ];
 
 /// Sequence number and method (RFC 3261 §20.16).

@@ -12,6 +12,7 @@ mod memory;
 mod network;
 mod overload;
 mod prack;
+mod refer;
 mod registrar;
 mod relayed;
 mod secure;

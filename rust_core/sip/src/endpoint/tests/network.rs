@@ -174,6 +174,7 @@ impl World {
             Event::TrunkChanged { .. } => self.registered += 1,
             Event::WrongPasswords { .. } => panic!("everybody knows the password"),
             Event::Proven(_) => panic!("there are no connections here"),
+            Event::TransferAsked { .. } => panic!("nobody asks for a transfer"),
         }
     }
 
