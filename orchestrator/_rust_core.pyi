@@ -277,8 +277,7 @@ class TransferAsked:
         """Whom to, as dialled: user part of Refer-To, %-decoded, at most 128 characters."""
     @property
     def instead_of(self) -> int | None:
-        """Another leg of a device of the same company, whose place the call is to take (RFC 3891); its far end has
-        agreed with whoever it talks to there (RFC 5589 §7)."""
+        """Another leg of a device of the same company, whose place the call is to take (RFC 3891, RFC 5589 §7)."""
 
 @final
 class LegEnded:
@@ -577,11 +576,8 @@ class Engine:
     def hang_up(self, leg: int, status: int = 480, reason: str = "") -> None:
         """End a leg whatever its state: BYE, CANCEL, or `status` for an incoming leg that was not answered."""
     def tell_transfer(self, leg: int, status: int) -> None:
-        """Tell the far end, which asked for a transfer, how that goes: 1xx for that it is under way, which also keeps
-        the deadline, and once a final status. Ignored if it has asked for none, or has been told.
-
-        Raises `ValueError` for a status outside of 100..699.
-        """
+        """Tell the far end, which asked for a transfer, how that goes: 1xx, which keeps the deadline, then once a final
+        status. Ignored if it waits for no word. Raises `ValueError` for a status outside of 100..699."""
     def hears(self, leg: int, sources: Sequence[int | Prompt | Tone | Silence]) -> None:
         """From now on the far end of `leg` hears exactly this: nothing, one other leg, or one played source.
 

@@ -104,6 +104,21 @@ async def test_leaving_the_call_ends_what_was_kept_and_waits_for_it(world: str) 
             assert len(hands.journal.of(LegFinished)) == 1
 
 
+async def test_a_leg_that_another_call_adopts_ends_with_that_one(world: str) -> None:
+    with trio.fail_after(10):
+        async with open_world(world) as hands:
+            await hands.online(ANNA, ANSWERS)
+            async with hands.switch.call(CallId("c2"), ACME, None) as other:
+                async with hands.switch.call(ID, ACME, None) as call, call.dial(place(hands), ZOE) as leg:
+                    await leg.outcome()
+                    other.adopt(leg)
+                    assert (list(call.legs), [one.id for one in other.legs]) == ([], [leg.id])
+                assert leg.end is None
+            assert leg.end is not None
+            (finished,) = hands.journal.of(LegFinished)
+            assert (finished.call, finished.leg) == (CallId("c2"), leg.id)
+
+
 async def test_cancelling_the_call_ends_its_legs_too(world: str) -> None:
     with trio.fail_after(10):
         async with open_world(world) as hands:

@@ -53,6 +53,7 @@ class EngineLeg:
 
     def hang_up(self) -> None:
         if self.end is None:
+            self._hush()
             self.switch.engine.hang_up(self.id)
 
     def hears(self, source: Leg | None) -> None:
@@ -108,14 +109,18 @@ class EngineLeg:
         self.end = end
         if self.call is not None:
             self.call.forget(self, end)
-        if self._listener is not None and self._listener.end is None:
-            # Its phone waits for sound by now, and would not ring by itself for whoever is rung next.
-            self._listener.play_on(RINGBACK)
-        self._listener = None
+        self._hush()
         if self._outcome is None:
             self._decide(failure_of(end, rang=self._rang))
         for scope in self.scopes:
             scope.cancel()
+
+    def _hush(self) -> None:
+        """Whoever heard it early hears ringing from now on: a phone that waits for sound would not ring by itself for
+        whoever is rung next."""
+        if self._listener is not None and self._listener.end is None:
+            self._listener.play_on(RINGBACK)
+        self._listener = None
 
     def _decide(self, outcome: Outcome) -> None:
         self._outcome = outcome
