@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from api.counters import BUCKETS_S, HttpCounters
 from orchestrator.app import Exchange
 from orchestrator.model.identifiers import CompanyId
-from orchestrator.model.registrations import Standing
+from orchestrator.model.registrations import Answering, Standing
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -65,6 +65,9 @@ def _calls(exchange: Exchange, only: CompanyId | None) -> Iterator[Metric]:
     trunks = GaugeMetricFamily(
         "tandem_trunk_registered", "1 if we are registered there", labels=["company", "trunk"]
     )
+    servers = GaugeMetricFamily(
+        "tandem_trunk_servers_down", "Servers of the trunk that give no answer", labels=["company", "trunk"]
+    )
     for company in exchange.companies():
         if only not in (None, company.id):
             continue
@@ -75,9 +78,11 @@ def _calls(exchange: Exchange, only: CompanyId | None) -> Iterator[Metric]:
         for outcome in ("offered", "answered", "missed", "refused", "announced"):
             today.add_metric([company.id, outcome], getattr(counters.total, outcome))
         for state in exchange.trunk_states(company.id):
-            if state.state is not Standing.BY_ADDRESS:
+            if state.state in (Standing.REGISTERING, Standing.REGISTERED, Standing.REFUSED):
                 trunks.add_metric([company.id, state.trunk], int(state.state is Standing.REGISTERED))
-    yield from (now, seq, today, online, trunks)
+            down = sum(one.state is Answering.DOWN for one in state.servers)
+            servers.add_metric([company.id, state.trunk], down)
+    yield from (now, seq, today, online, trunks, servers)
 
 
 def _health(exchange: Exchange) -> Iterator[Metric]:

@@ -29,11 +29,14 @@ __all__ = [
     "RegistrationChanged",
     "RegistrationsRefreshed",
     "RestoredBinding",
+    "ServerTried",
     "Silence",
     "SipMessage",
     "Tone",
     "TransferAsked",
     "Trunk",
+    "TrunkHost",
+    "TrunkServer",
     "TrunkStateChanged",
     "WrongPasswords",
     "ha1",
@@ -63,6 +66,15 @@ class Account:
         to the device only where `ha1_sha256` is given (RFC 8760; MD5 alone suits most phones)."""
 
 @final
+class TrunkHost:
+    """A host of a trunk."""
+
+    def __new__(cls, host: str, port: int | None = None, *, priority: int = 0, weight: int = 0) -> TrunkHost:
+        """Without `port` the services of the trunk's transport say where its servers are (RFC 3263 §4.2), and where
+        there are none its addresses at the usual port. Hosts of lower `priority` are tried first; of those of
+        one priority each is first as often as its `weight` says, or all in their order where none has any."""
+
+@final
 class Trunk:
     """A peer that we call and that calls us: a carrier, or, for a test phone, the exchange it registers with."""
 
@@ -71,8 +83,9 @@ class Trunk:
         *,
         company: str,
         id: str,
-        host: str,
-        port: int = 5060,
+        hosts: Sequence[TrunkHost],
+        failover_s: float = 4.0,
+        health_s: float | None = None,
         transport: str = "udp",
         sources: Sequence[str] = ...,
         username: str | None = None,
@@ -86,14 +99,17 @@ class Trunk:
         max_calls: int | None = None,
         early_media: bool = True,
     ) -> Trunk:
-        """`transport` is "udp", "tcp" or "tls": its certificate must be for `host` then. `sources` are further
-        addresses ("192.0.2.7" or "192.0.2.0/24") whose calls count as this trunk's; `host` always does. `domain` is
-        the host part of our From and of the register's To (default: `host`). A challenge is answered only if it comes
-        from `host` and names `realm`. `contact_user` (default: `username`, else `id`) is the user part of our Contact.
-        Where several trunks share an address, the one is meant whose Contact is called, then those known by it, then
-        those registered there; a call that could still be two companies' is taken for a stranger's
-        (`sip_unclear_trunks`). A trunk that registers is known only while it is registered. With `early_media` callers
-        hear what it says before the answer (`LegHeardEarly`)."""
+        """A call or register goes from one server to the next where one gives no answer for `failover_s`, cannot be
+        connected to or says 503; what has rung anywhere is tried nowhere else. With `health_s` each server is asked
+        so often by OPTIONS whether it is there. `transport` is "udp", "tcp" or "tls": a certificate must be for the
+        host as it is written then. `sources` are further addresses ("192.0.2.7" or "192.0.2.0/24") whose calls count
+        as this trunk's; its servers' always do. `domain` is the host part of our From and of the register's To
+        (default: the first host). A challenge is answered only if it comes from a server and names `realm`.
+        `contact_user` (default: `username`, else `id`) is the user part of our Contact. Where several trunks share an
+        address, the one is meant whose Contact is called, then those known by it, then those registered there; a call
+        that could still be two companies' is taken for a stranger's (`sip_unclear_trunks`). A trunk that registers is
+        known only while it is registered. With `early_media` callers hear what it says before the answer
+        (`LegHeardEarly`)."""
 
 @final
 class RestoredBinding:
@@ -401,8 +417,51 @@ class CertificateRead:
         """Why what the files hold now is of no use; the old one stays in force then."""
 
 @final
+class ServerTried:
+    """A server of a trunk did not take a dialled leg, which has others to try or had."""
+
+    @property
+    def leg(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def server(self) -> str:
+        """For people: "sip.example (192.0.2.1:5060)", or the address alone."""
+    @property
+    def status(self) -> int:
+        """SIP status: 408 for no answer, 503 also for no connection."""
+    @property
+    def reason(self) -> str: ...
+    @property
+    def next(self) -> str | None:
+        """The server that is tried now; None: that was the last."""
+
+@final
+class TrunkServer:
+    """How one server of a trunk stands."""
+
+    @property
+    def host(self) -> str:
+        """As configured."""
+    @property
+    def address(self) -> str | None:
+        """ "address:port"; None: the host has none, or is not looked up yet."""
+    @property
+    def standing(self) -> str:
+        """ "up" or "down"; "unknown" while nothing asks it and no call has failed there."""
+    @property
+    def is_home(self) -> bool:
+        """Whether it is the one that we are registered with."""
+    @property
+    def status(self) -> int:
+        """Why it is down, as a SIP status; 0 while it is not."""
+    @property
+    def reason(self) -> str: ...
+
+@final
 class TrunkStateChanged:
-    """A registering trunk got or lost its registration, is refused for another reason, or begins anew."""
+    """A trunk got or lost its registration, is refused for another reason or begins anew, or one of its servers is gone
+    or back."""
 
     @property
     def at_ns(self) -> int: ...
@@ -411,13 +470,18 @@ class TrunkStateChanged:
     @property
     def trunk(self) -> str: ...
     @property
+    def registers(self) -> bool: ...
+    @property
     def registered(self) -> bool: ...
     @property
     def status(self) -> int:
-        """SIP status of the answer: 408 when there was none, 503 without a way or an address, 0 while a changed trunk
-        waits for its first."""
+        """SIP status of the last answer to a register: 408 when there was none, 503 without a way or an address, 0
+        before the first and where nothing registers."""
     @property
     def reason(self) -> str: ...
+    @property
+    def servers(self) -> list[TrunkServer]:
+        """In the order of the hosts."""
 
 @final
 class SipMessage:
@@ -459,6 +523,7 @@ _Event = (
     | RegistrationChanged
     | RegistrationsRefreshed
     | CertificateRead
+    | ServerTried
     | TrunkStateChanged
     | WrongPasswords
 )
@@ -490,6 +555,7 @@ class Engine:
         sip_trace_calls: int = 0,
         user_agent: str = "Tandem",
         only_playable: bool = False,
+        name_servers: Sequence[str] = ...,
         secret: bytes | None = None,
         seed: int | None = None,
     ) -> Engine:
@@ -501,6 +567,7 @@ class Engine:
         change. `tls_authorities` are those whom trunks may be certified by, beside those that the system trusts.
         `ws_origins` are the pages that may connect by WebSocket, "https://phone.example" or "*" for any; by default
         none, and who says no origin, because it is no browser, may.
+        `name_servers` ("192.0.2.53", "127.0.0.1:5353") are asked for the hosts of trunks instead of the host's own.
         `default_realm` challenges requests whose To names no known domain. `media_address` is bound for RTP, from
         random even ports of `media_ports` (inclusive; 16384..32767). `registration_expires_s` are the shortest and
         longest granted (60, 3600). `advertised_address` stands in Contact, Via and SDP instead of the bound address;

@@ -1,6 +1,6 @@
 """What a flow may ask of the world. Two worlds implement it: the engine (`devices/`) and the rehearsal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -39,6 +39,9 @@ class Leg(Protocol):
 
     def while_lasts(self) -> AbstractContextManager[trio.CancelScope]:
         """Cancel the block when this leg ends. At once if it has."""
+
+    def on_ringing(self, tell: Callable[[], None] | None) -> None:
+        """Call `tell` when its far end rings; at once if it does. None: nobody wants to know any more."""
 
     def keep(self) -> None:
         """Let this leg outlive the block that dialled it. It still ends with its call."""

@@ -41,6 +41,8 @@ class Settings:
     """SIP requests of one address that is no trunk's which are remembered at once, over UDP for 32 s each; one more
     gets 503, unless it ends a call or is a register. An office of thousands behind one address makes 300 a second
     when all its phones come back."""
+    name_servers: tuple[str, ...] = ()
+    """Asked for the hosts of trunks: "192.0.2.53", "127.0.0.1:5353". Empty: those that this machine is set up with."""
     default_realm: str = "tandem"
     decision_timeout_s: float = 3.0
     media_timeout_s: float = 60.0
@@ -121,6 +123,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "media_ports": _range,
     "media_threads": int,
     "max_legs": int,
+    "name_servers": _words,
     "max_requests_of_source": int,
     "decision_timeout_s": float,
     "media_timeout_s": float,

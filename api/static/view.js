@@ -79,13 +79,20 @@ export function drawDevices(page, people) {
   $("devices-empty").hidden = page.items.length > 0;
 }
 
-/** One word for each; a carrier's answer where it refuses us. */
+/** A carrier's answer where it refuses us; else which of its servers are down. */
+function trouble(trunk) {
+  if (trunk.state === "refused" || trunk.state === "unreachable") return ` ${trunk.status} ${trunk.reason}`;
+  const down = trunk.servers.filter((server) => server.state === "down");
+  return down.length ? ` ${word("down")}: ${down.map((server) => server.address ?? server.host).join(", ")}` : "";
+}
+
+/** One word for each, and what is wrong with it. */
 export function drawTrunks(trunks) {
   sync($("trunks"), trunks, (t) => t.trunk, (t) =>
     element("li", {},
       element("bdi", {}, t.trunk), " ",
       element("span", { class: `pill ${t.state}` }, word(t.state)),
-      element("small", {}, t.state === "refused" ? ` ${t.status} ${t.reason}` : "")));
+      element("small", {}, trouble(t))));
   $("trunks-row").hidden = trunks.length === 0;
 }
 

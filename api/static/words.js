@@ -20,6 +20,7 @@ const WORDS = {
     not_reached: "not reached", refused: "refused", command: "ended by command", transferred: "transferred", media_lost: "sound lost",
     decision_late: "refused", node_failure: "exchange failed", shutdown: "exchange stopped", crashed: "error",
     trunks: "Trunks", by_address: "by address", registering: "registering", registered: "registered",
+    reachable: "answers", unreachable: "does not answer", down: "no answer from",
     news: { one: "{n} call now", other: "{n} calls now" },
   },
   ru: {
@@ -41,6 +42,7 @@ const WORDS = {
     not_reached: "не дозвонился", refused: "отказано", command: "завершён командой", transferred: "переведён", media_lost: "пропал звук",
     decision_late: "отказано", node_failure: "сбой станции", shutdown: "станция остановлена", crashed: "ошибка",
     trunks: "Транки", by_address: "по адресу", registering: "регистрируется", registered: "зарегистрирован",
+    reachable: "отвечает", unreachable: "не отвечает", down: "нет ответа от",
     news: { one: "Сейчас {n} звонок", few: "Сейчас {n} звонка", many: "Сейчас {n} звонков", other: "Сейчас {n} звонка" },
   },
 };

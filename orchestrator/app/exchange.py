@@ -298,7 +298,7 @@ class Exchange:
     def trunk_states(self, company: CompanyId) -> list[TrunkState]:
         """How the company's trunks stand."""
         trunks = self.directory(company).trunks.values()
-        return [self.presence.trunk(company, trunk.id, registers=trunk.register) for trunk in trunks]
+        return [self.presence.trunk(company, trunk) for trunk in trunks]
 
     # Operations.
 

@@ -9,9 +9,21 @@ from msgspec.structs import replace
 
 from orchestrator.devices.engine.switch import RegistrationNews
 from orchestrator.devices.store.bindings import Bindings
+from orchestrator.model.directory import Trunk
 from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, TrunkId
-from orchestrator.model.journal import DeviceRegistered, DeviceUnregistered, TrunkChanged
-from orchestrator.model.registrations import Registration, Standing, TrunkState
+from orchestrator.model.journal import (
+    DeviceRegistered,
+    DeviceUnregistered,
+    TrunkChanged,
+    TrunkServerChanged,
+)
+from orchestrator.model.registrations import (
+    Answering,
+    Registration,
+    Standing,
+    TrunkServer,
+    TrunkState,
+)
 from orchestrator.ports import Clock, Journal
 
 
@@ -77,26 +89,67 @@ class Presence:
             self.bindings.extend(now.company, now.device, [known[binding] for binding in of_device])
 
     def handle_trunk(self, state: TrunkState) -> None:
-        """A registering trunk got or lost its registration, is refused for another reason, or begins anew."""
+        """A trunk got or lost its registration, is refused for another reason or begins anew, or one of its servers is
+        gone or back."""
+        before = self._trunks.get((state.company, state.trunk))
         self._trunks[state.company, state.trunk] = state
-        is_registered = state.state is Standing.REGISTERED
+        if state.state in _OF_REGISTERING and (before is None or _register_of(before) != _register_of(state)):
+            self._tell_register(state)
+        known = {(one.host, one.address): one.state for one in before.servers} if before else {}
+        for one in state.servers:
+            was_down = known.get((one.host, one.address)) is Answering.DOWN
+            if was_down != (one.state is Answering.DOWN):
+                self._tell_server(state, one)
+
+    def _tell_register(self, state: TrunkState) -> None:
         log = _log.warning if state.state is Standing.REFUSED else _log.info
         words = {"status": state.status, "reason": state.reason} if state.status else {}
         log(f"trunk_{state.state.value}", company=state.company, trunk=state.trunk, **words)
         if state.state is not Standing.REGISTERING:
-            entry = TrunkChanged(state.trunk, is_registered, state.status, state.reason)
+            home = next((one.text for one in state.servers if one.registered), "")
+            entry = TrunkChanged(
+                state.trunk,
+                state.state is Standing.REGISTERED,
+                state.status,
+                state.reason,
+                home if len(state.servers) > 1 else "",
+            )
             self.journal.write(state.company, entry)
+
+    def _tell_server(self, state: TrunkState, server: TrunkServer) -> None:
+        is_down = server.state is Answering.DOWN
+        log, what = (_log.warning, "down") if is_down else (_log.info, "up")
+        log(
+            f"trunk_server_{what}",
+            company=state.company,
+            trunk=state.trunk,
+            server=server.text,
+            **({"status": server.status, "reason": server.reason} if is_down else {}),
+        )
+        entry = TrunkServerChanged(state.trunk, server.text, not is_down, server.status, server.reason)
+        self.journal.write(state.company, entry)
 
     def registrations(self, company: CompanyId) -> list[Registration]:
         """Where the company's devices are registered, by device."""
         devices = self._devices.get(company, {})
         return [self._registrations[binding] for device in sorted(devices) for binding in devices[device]]
 
-    def trunk(self, company: CompanyId, trunk: TrunkId, *, registers: bool) -> TrunkState:
-        """A trunk's state."""
-        if not registers:
-            return TrunkState(company, trunk, Standing.BY_ADDRESS)
-        return self._trunks.get((company, trunk)) or TrunkState(company, trunk, Standing.REGISTERING)
+    def trunk(self, company: CompanyId, trunk: Trunk) -> TrunkState:
+        """A trunk's state. What was told of it before its hosts or its manner changed counts no longer."""
+        told = self._trunks.get((company, trunk.id))
+        hosts = {host.host for host in trunk.hosts}
+        if (
+            told is not None
+            and (told.state in _OF_REGISTERING) == trunk.register
+            and {one.host for one in told.servers} <= hosts
+        ):
+            return told
+        return TrunkState(company, trunk.id, Standing.REGISTERING if trunk.register else Standing.BY_ADDRESS)
+
+
+def _register_of(state: TrunkState) -> object:
+    """What is news of a registration."""
+    return state.state, state.status, state.reason, [one.text for one in state.servers if one.registered]
 
 
 def _places(registrations: "list[Registration] | tuple[Registration, ...]") -> frozenset[str]:
@@ -109,4 +162,5 @@ def _place(registration: Registration) -> str:
     return f"{registration.transport} {address} {registration.user_agent}"
 
 
+_OF_REGISTERING = frozenset({Standing.REGISTERING, Standing.REGISTERED, Standing.REFUSED})
 _log = structlog.get_logger(__name__)

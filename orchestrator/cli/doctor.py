@@ -159,36 +159,45 @@ def _trunks(url: str, key: str | None, data_dir: Path) -> Iterator[Finding]:
         client = Client.open(url, key, data_dir)
         for company in client.pages("/companies"):
             own = evolve(client, company=company["id"])
-            hosts = {trunk["id"]: trunk["host"] for trunk in own.pages("/trunks")}
             for trunk in own.get("/trunk-states"):
-                yield trunk_finding(company["id"], trunk, hosts.get(trunk["trunk"]))
+                yield trunk_finding(company["id"], trunk)
     except ApiError as error:
         yield Finding("trunks", f"cannot ask: {error}", _NO_KEY, Grade.WARNING)
 
 
-def trunk_finding(company: str, trunk: Mapping[str, Any], host: str | None = None) -> Finding:
-    """What one of `/trunk-states` says, in words. A trunk without registration is only as good as its host's name."""
+def trunk_finding(company: str, trunk: Mapping[str, Any]) -> Finding:
+    """What one of `/trunk-states` says, in words."""
     what = f"trunk {company}/{trunk['trunk']}"
+    down = [one for one in trunk["servers"] if one["state"] == "down"]
+    if down and trunk["state"] not in ("refused", "unreachable"):
+        named = ", ".join(f"{_named(one)} ({one['status']} {one['reason']})" for one in down)
+        seen = f"{len(down)} of {len(trunk['servers'])} servers give no answer: {named}"
+        return Finding(what, seen, "calls go by the others; " + _remedy(down[0]["status"]), Grade.WARNING)
     match trunk["state"], trunk["status"]:
         case "refused", status:
-            remedy = _TRUNK_REMEDIES.get(status, _ASK)
+            remedy = _remedy(status)
             return Finding(what, f"not registered: {status} {trunk['reason']}", remedy, Grade.ILL)
         case "registering", _:
             return Finding(what, "registering, no answer yet")
-        case "by_address", _ if host is not None and not _has_address(host):
-            return Finding(what, f"its host {host} has no address", _TRUNK_REMEDIES[503], Grade.ILL)
+        case "unreachable", status:
+            named = ", ".join(map(_named, down))
+            seen = f"no answer from {named}: {status} {trunk['reason']}"
+            return Finding(what, seen, _remedy(status), Grade.ILL)
         case "by_address", _:
             return Finding(what, "known by its address; a call shows whether it works")
+        case "reachable", _:
+            return Finding(what, "answers")
         case _:
             return Finding(what, "registered")
 
 
-def _has_address(host: str) -> bool:
-    """Whether this machine can look a host up; the exchange beside it does the same."""
-    try:
-        return bool(socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM))
-    except (OSError, UnicodeError):
-        return False
+def _named(server: Mapping[str, Any]) -> str:
+    host, address = server["host"], server["address"]
+    return host if address is None else f"{host} at {address}"
+
+
+def _remedy(status: int) -> str:
+    return _TRUNK_REMEDIES.get(status, _ASK)
 
 
 _NO_KEY = "give a key that may read the directory: --key, TANDEM_KEY, or operator.key in --data-dir"

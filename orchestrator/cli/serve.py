@@ -79,6 +79,12 @@ def serve(
             min=0, max=100_000, help="Calls whose SIP messages are kept, the newest; default: 1000."
         ),
     ] = None,
+    name_servers: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ADDRESS or ADDRESS:PORT, asked for the hosts of trunks; may be repeated. Default: this machine's."
+        ),
+    ] = None,
     company: Annotated[
         list[Path] | None, typer.Option(help="Company document to apply at start; may be repeated.")
     ] = None,
@@ -103,6 +109,7 @@ def serve(
         max_legs=max_legs,
         max_requests_of_source=max_requests_of_source,
         sip_trace_calls=sip_trace_calls,
+        name_servers=tuple(name_servers) if name_servers else None,
     )
     if log_level not in LOG_LEVELS:
         raise ConfigError(

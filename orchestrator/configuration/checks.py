@@ -6,7 +6,7 @@ from attrs import define
 
 from orchestrator.configuration.document import Configuration, Key, Kind, Surroundings
 from orchestrator.configuration.fields import Problems
-from orchestrator.configuration.origins import origins_of, overlap
+from orchestrator.configuration.origins import hosts_of, origins_of, overlap
 from orchestrator.model.directory import (
     Announcement,
     Destination,
@@ -72,11 +72,17 @@ class _Check:
             for _, origin in origins_of(trunk)
         ]
         peers: dict[tuple[str, int, str], str] = {}
+        usual = {"tls": 5061}
         is_own = self.around.is_own
         for trunk in self.configuration.trunks.values():
-            if is_own is not None and is_own(trunk.host, trunk.port, trunk.transport):
-                told = f"{trunk.host}:{trunk.port} is this exchange: its calls would go round in circles"
-                self._wrong("trunk", trunk.id, "host", told)
+            places = [
+                (key, (one.host, one.port or usual.get(trunk.transport, 5060), trunk.transport))
+                for key, one in hosts_of(trunk)
+            ]
+            for key, (host, port, transport) in places:
+                if is_own is not None and is_own(host, port, transport):
+                    told = f"{host}:{port} is this exchange: its calls would go round in circles"
+                    self._wrong("trunk", trunk.id, key, told)
             if trunk.register:
                 continue
             for key, origin in origins_of(trunk):
@@ -84,9 +90,9 @@ class _Check:
                 if owner is not None:
                     told = f"belongs to {owner} already" if self.around.as_operator else "is taken"
                     self._wrong("trunk", trunk.id, key, f"{origin} {told}")
-            peer = (trunk.host, trunk.port, trunk.transport)
-            if (other := peers.setdefault(peer, trunk.id)) != trunk.id:
-                self._wrong("trunk", trunk.id, "host", f"has the address of trunk {other}")
+            for key, peer in places:
+                if (other := peers.setdefault(peer, trunk.id)) != trunk.id:
+                    self._wrong("trunk", trunk.id, key, f"has the address of trunk {other}")
 
     def _people(self) -> None:
         extensions: dict[ExtensionNumber, PersonId] = {}

@@ -58,6 +58,10 @@ class Fields:
         """Whether the key is given and not null."""
         return self._values.get(key) is not None
 
+    def skip(self, key: str) -> None:
+        """Whatever it says, it has been spoken of."""
+        self._take(key)
+
     def wrong(self, key: str, what: str) -> None:
         """Note a problem with a key."""
         self.problems.add(self.at(key), what)

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 
-from orchestrator.model.directory import Trunk
+from orchestrator.model.directory import Trunk, TrunkHost
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Origin = Network | str
@@ -12,11 +12,19 @@ Origin = Network | str
 
 def origins_of(trunk: Trunk) -> Iterator[tuple[str, Origin]]:
     """Each with the key that it stands under."""
-    yield "host", network_of(trunk.host) or trunk.host.lower()
+    for key, one in hosts_of(trunk):
+        yield key, network_of(one.host) or one.host.lower()
     for place, source in enumerate(trunk.sources):
         network = network_of(source)
         if network is not None:
             yield f"sources[{place}]", network
+
+
+def hosts_of(trunk: Trunk) -> Iterator[tuple[str, TrunkHost]]:
+    """Each host of a trunk with the key that it stands under."""
+    is_alone = len(trunk.hosts) == 1
+    for place, host in enumerate(trunk.hosts):
+        yield "host" if is_alone else f"hosts[{place}].host", host
 
 
 def overlap(one: Origin, other: Origin) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from orchestrator.configuration.digest import Secret, secret_of
 from orchestrator.configuration.document import Configuration
@@ -26,6 +26,7 @@ from orchestrator.model.directory import (
     ToOutside,
     ToPerson,
     Trunk,
+    TrunkHost,
 )
 from orchestrator.model.identifiers import (
     E164,
@@ -121,14 +122,14 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
             least = _PREFIX_MIN[network.version]
             fields.wrong(f"sources[{place}]", f"{source} is half the world: /{least} is the widest network")
     transport = fields.choice("transport", {"udp": "udp", "tcp": "tcp", "tls": "tls"}, "udp")
-    host = fields.text("host")
-    if host and (wrong := _wrong_with(host)):
-        fields.wrong("host", wrong)
+    hosts = _hosts(fields)
+    health_s = fields.seconds("health_s", 30.0, 5.0, 3_600.0) if fields.has("health_s") else None
     return Trunk(
         id=id,
-        host=host,
+        hosts=hosts,
         caller_number=E164(fields.text("caller_number", like=PUBLIC)),
-        port=fields.whole("port", 5061 if transport == "tls" else 5060, 1, 65535),
+        failover_s=fields.seconds("failover_s", 4.0, 1.0, 30.0),
+        health_s=health_s,
         transport=transport,
         sources=sources,
         register=register,
@@ -139,6 +140,35 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         max_calls=fields.optional_whole("max_calls", 1, 100_000),
         early_media=fields.flag("early_media", True),
     )
+
+
+def _hosts(fields: Fields) -> tuple[TrunkHost, ...]:
+    """Where a trunk is: its `host` alone, or several."""
+    if not fields.has("hosts"):
+        return (_host(fields),)
+    found: list[TrunkHost] = []
+    for path, value in fields.items("hosts", HOSTS_MAX) or ():
+        inner = Fields(value, path, fields.problems)
+        rank = inner.whole("priority", 0, 0, 65_535), inner.whole("weight", 0, 0, 65_535)
+        one = evolve(_host(inner), priority=rank[0], weight=rank[1])
+        inner.finish()
+        if any((one.host.lower(), one.port) == (other.host.lower(), other.port) for other in found):
+            inner.wrong("host", f"{one.text} is given twice")
+        found.append(one)
+    for key in ("host", "port"):
+        if fields.has(key):
+            fields.wrong(key, "stands in hosts")
+            fields.skip(key)
+    if not found:
+        fields.wrong("hosts", "name at least one, such as {host: sip.carrier.example}")
+    return tuple(found) or (TrunkHost(""),)
+
+
+def _host(fields: Fields) -> TrunkHost:
+    host = fields.text("host")
+    if host and (wrong := _wrong_with(host)):
+        fields.wrong("host", wrong)
+    return TrunkHost(host, fields.optional_whole("port", 1, 65_535))
 
 
 def _wrong_with(host: str) -> str:
@@ -284,6 +314,7 @@ def _destination(value: object, path: str, problems: Problems, depth: int = 0) -
     return Announcement(PromptName(given[0]), after)
 
 
+HOSTS_MAX = 16
 _THEN_DEPTH_MAX = 5
 _PASSWORD_MIN = 8
 _DIFFERENT_MIN = 4

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import fields
+
 from orchestrator.configuration.document import Body, Configuration, Key
 from orchestrator.model.directory import (
     Announcement,
@@ -16,6 +18,7 @@ from orchestrator.model.directory import (
     ToOutside,
     ToPerson,
     Trunk,
+    TrunkHost,
 )
 from orchestrator.model.identifiers import E164, PersonId, SiteId, TrunkId
 from orchestrator.model.outside import DEFAULT, ClassOfService
@@ -114,8 +117,7 @@ def write_trunk(trunk: Trunk) -> Body:
     """A link to a carrier."""
     return {
         "id": trunk.id,
-        "host": trunk.host,
-        "port": trunk.port,
+        **_hosts(trunk),
         "transport": trunk.transport,
         "caller_number": trunk.caller_number,
         "sources": list(trunk.sources),
@@ -127,6 +129,20 @@ def write_trunk(trunk: Trunk) -> Body:
         ha1_md5=trunk.ha1_md5,
         ha1_sha256=trunk.ha1_sha256,
         max_calls=trunk.max_calls,
+        failover_s=trunk.failover_s if trunk.failover_s != _FAILOVER_S else None,
+        health_s=trunk.health_s,
+    )
+
+
+def _hosts(trunk: Trunk) -> Body:
+    if len(trunk.hosts) == 1 and (trunk.hosts[0].priority, trunk.hosts[0].weight) == (0, 0):
+        return {"host": trunk.hosts[0].host} | _given(port=trunk.hosts[0].port)
+    return {"hosts": [_host(host) for host in trunk.hosts]}
+
+
+def _host(host: TrunkHost) -> Body:
+    return {"host": host.host} | _given(
+        port=host.port, priority=host.priority or None, weight=host.weight or None
     )
 
 
@@ -180,3 +196,6 @@ def _destination(destination: Destination) -> Body:
 
 def _given(**values: object) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
+
+
+_FAILOVER_S = fields(Trunk).failover_s.default

@@ -19,6 +19,8 @@ def say(entry: j.Entry, names: Names) -> str:
             return _transfer(entry, names)
         case j.DeviceSkipped() | j.DeviceRang() | j.DeviceFailed() | j.PersonNotReached() | j.LoopCut():
             return _search(entry, names)
+        case j.TrunkServerTried() | j.TrunkChanged() | j.TrunkServerChanged():
+            return _trunk(entry)
         case j.TerminalReached(prompt=prompt):
             return f"Nobody was found: the announcement “{prompt}” is due"
         case j.PromptUnheard(prompt=prompt, leg=leg):
@@ -36,9 +38,6 @@ def say(entry: j.Entry, names: Names) -> str:
             return f"Device {device} is online: {source} over {transport.upper()}{with_agent}"
         case j.DeviceUnregistered(device=device, why=why):
             return f"Device {device} is offline: {why}"
-        case j.TrunkChanged(trunk=trunk, registered=registered, status=status, reason=reason):
-            state = "is registered" if registered else "is not registered"
-            return f"Trunk {trunk} {state}: {status} {reason}".rstrip()
         case j.ConfigurationChanged(by=by, changes=changes):
             return f"{by} changed the configuration: {'; '.join(changes)}"
         case j.CommandAccepted(kind=kind, by=by):
@@ -103,10 +102,10 @@ def _search(
                 return f"Ringing {number}"
             at = f" at {number}" if number else ""
             return f"{names.of_person(person)}: ringing {names.of_device(device, KINDS) or 'a device'}{at}"
-        case j.DeviceFailed(device=device, person=person, because=because, status=status, leg=leg):
+        case j.DeviceFailed(device=device, person=person, because=because, leg=leg):
             who = names.of_leg(leg, KINDS) if person is None else f"{names.of_person(person)}:"
             which = names.of_device(device, KINDS) if person is not None else ""
-            answer = f", SIP {status}" if status else ""
+            answer = _said(entry.status, entry.reason)
             return " ".join(filter(None, (who, which, DEVICE_STATES[because]))) + answer
         case j.PersonNotReached(person=person, because=because, next=following):
             state = PERSON_STATES[because]
@@ -136,6 +135,28 @@ def why_barred(barred: Barred, names: Names) -> str:
             return f"{number} was not called: {who} may not forward calls outside"
         case Bar.CEILING:
             return f"{number} is {barred.cost_class}; the operator of the exchange has not opened it to the company"
+
+
+def _trunk(entry: j.TrunkServerTried | j.TrunkChanged | j.TrunkServerChanged) -> str:
+    match entry:
+        case j.TrunkServerTried(trunk=trunk, server=server, status=status, reason=reason, next=following):
+            then = f"{following} is tried" if following else "there is no other"
+            return f"Trunk {trunk}: {server} did not take the call{_said(status, reason)}; {then}"
+        case j.TrunkChanged(trunk=trunk, registered=registered, status=status, reason=reason, server=server):
+            state = "is registered" if registered else "is not registered"
+            at = f" with {server}" if server else ""
+            return f"Trunk {trunk} {state}{at}: {status} {reason}".rstrip()
+        case j.TrunkServerChanged(trunk=trunk, server=server, answers=True):
+            return f"Trunk {trunk}: {server} answers again"
+        case j.TrunkServerChanged(trunk=trunk, server=server, status=status, reason=reason):
+            return f"Trunk {trunk}: {server} does not answer{_said(status, reason)}"
+        case _:
+            assert_never(entry)
+
+
+def _said(status: int, reason: str) -> str:
+    words = f" ({reason})" if reason else ""
+    return f", SIP {status}{words}" if status else words
 
 
 def _destination(to: str, names: Names) -> str:

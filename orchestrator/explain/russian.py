@@ -19,6 +19,8 @@ def say(entry: j.Entry, names: Names) -> str:
             return _transfer(entry, names)
         case j.DeviceSkipped() | j.DeviceRang() | j.DeviceFailed() | j.PersonNotReached() | j.LoopCut():
             return _search(entry, names)
+        case j.TrunkServerTried() | j.TrunkChanged() | j.TrunkServerChanged():
+            return _trunk(entry)
         case j.TerminalReached(prompt=prompt):
             return f"Никто не найден: далее объявление «{prompt}»"
         case j.PromptUnheard(prompt=prompt, leg=leg):
@@ -37,9 +39,6 @@ def say(entry: j.Entry, names: Names) -> str:
             return f"Устройство {device} в сети: {source} по {transport.upper()}{with_agent}"
         case j.DeviceUnregistered(device=device, why=why):
             return f"Устройство {device} не в сети: {GONE.get(why, why)}"
-        case j.TrunkChanged(trunk=trunk, registered=registered, status=status, reason=reason):
-            state = "зарегистрирован" if registered else "не зарегистрирован"
-            return f"Транк {trunk} {state}: {status} {reason}".rstrip()
         case j.ConfigurationChanged(by=by, changes=changes):
             return f"Конфигурацию изменяет {by}: {'; '.join(changes)}"
         case j.CommandAccepted(kind=kind, by=by):
@@ -105,10 +104,10 @@ def _search(
                 return f"Вызывается {number}"
             at = f" ({number})" if number else ""
             return f"{names.of_person(person)}: звонит {names.of_device(device, KINDS) or 'устройство'}{at}"
-        case j.DeviceFailed(device=device, person=person, because=because, status=status, leg=leg):
+        case j.DeviceFailed(device=device, person=person, because=because, leg=leg):
             who = names.of_leg(leg, KINDS) if person is None else f"{names.of_person(person)}:"
             which = names.of_device(device, KINDS) if person is not None else ""
-            answer = f", SIP {status}" if status else ""
+            answer = _said(entry.status, entry.reason)
             return " ".join(filter(None, (who, which, DEVICE_STATES[because]))) + answer
         case j.PersonNotReached(person=person, because=because, next=following):
             state = PERSON_STATES[because]
@@ -142,6 +141,28 @@ def _why_barred(barred: Barred, names: Names) -> str:
 
 def _cost_class(cost_class: CostClass) -> str:
     return COST_CLASSES.get(cost_class, cost_class)
+
+
+def _trunk(entry: j.TrunkServerTried | j.TrunkChanged | j.TrunkServerChanged) -> str:
+    match entry:
+        case j.TrunkServerTried(trunk=trunk, server=server, status=status, reason=reason, next=following):
+            then = f"следующий сервер: {following}" if following else "других серверов нет"
+            return f"Транк {trunk}: вызов не принят сервером {server}{_said(status, reason)}; {then}"
+        case j.TrunkChanged(trunk=trunk, registered=registered, status=status, reason=reason, server=server):
+            state = "зарегистрирован" if registered else "не зарегистрирован"
+            at = f", сервер {server}" if server else ""
+            return f"Транк {trunk} {state}{at}: {status} {reason}".rstrip()
+        case j.TrunkServerChanged(trunk=trunk, server=server, answers=True):
+            return f"Транк {trunk}: сервер {server} снова отвечает"
+        case j.TrunkServerChanged(trunk=trunk, server=server, status=status, reason=reason):
+            return f"Транк {trunk}: сервер {server} не отвечает{_said(status, reason)}"
+        case _:
+            assert_never(entry)
+
+
+def _said(status: int, reason: str) -> str:
+    words = f" ({SAID.get(reason, reason)})" if reason else ""
+    return f", SIP {status}{words}" if status else words
 
 
 def _destination(to: str, names: Names) -> str:
@@ -260,3 +281,12 @@ COMMANDS: Final = {
     "hangup": "завершить",
     "transfer": "перевести",
 }
+SAID: Final = {
+    "no answer from the network": "сеть не ответила",
+    "no connection": "нет соединения",
+    "the trunk's host has no address": "у имени транка нет адреса",
+    "nothing listens for this transport": "станция не слушает этот транспорт",
+    "not reachable over TLS, as sips: demands": "недоступен по TLS, которого требует sips:",
+    "the trunk is full": "все линии транка заняты",
+}
+"""Words of the exchange; what a carrier says stays as it is."""

@@ -21,7 +21,6 @@ from orchestrator.model.journal import DeviceFailed, DeviceRang
 
 async def ring(seeker: Seeker, move: Ring) -> Party | Refusal:
     """Whoever picked up, on a leg that is kept, or what the refusals mean for the person."""
-    seeker.hears_ringing()
     if len(move.rungs) == 1:
         (rung,) = move.rungs
         targets = _targets(seeker, rung.device)
@@ -34,7 +33,6 @@ async def ring(seeker: Seeker, move: Ring) -> Party | Refusal:
 
 async def dial_outside(seeker: Seeker, trunk: TrunkId, number: str) -> Party | Failed:
     """Dial a number that is nobody's device."""
-    seeker.hears_ringing()
     return await _ring_one(seeker, Who(trunk=trunk, number=number), ToTrunk(trunk, number), OUTSIDE_RING_S)
 
 
@@ -98,11 +96,19 @@ async def _ring_one(
     outcome: Outcome = Failed(Refusal.NO_ANSWER)
     async with story.call.dial(target, seeker.caller_id_for(target), seeker.leg) as leg:
         story.tell(DeviceRang(story.id, leg.id, who.device, who.person, _number_of(target)))
-        with trio.move_on_after(ring_s):
-            outcome = await leg.outcome()
+        if isinstance(target, ToTrunk):
+            # A carrier may take a while to find anybody, or find nobody.
+            leg.on_ringing(seeker.hears_ringing)
+        else:
+            seeker.hears_ringing()
+        try:
+            with trio.move_on_after(ring_s):
+                outcome = await leg.outcome()
+        finally:
+            leg.on_ringing(None)
         if isinstance(outcome, Failed):
-            because, status = outcome.why, outcome.status
-            story.tell(DeviceFailed(story.id, leg.id, who.device, who.person, because, status))
+            because, status, reason = outcome.why, outcome.status, outcome.reason
+            story.tell(DeviceFailed(story.id, leg.id, who.device, who.person, because, status, reason))
             return outcome
         party = Party(leg, who)
         if claim(party):

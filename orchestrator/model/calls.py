@@ -115,6 +115,8 @@ class Failed(Struct, frozen=True):
     why: Refusal
     status: int = 0
     """SIP status behind it, 0 if there was none."""
+    reason: str = ""
+    """The far end's words, or ours where it was not reached."""
 
 
 Outcome = Answered | Failed

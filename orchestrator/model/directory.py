@@ -126,14 +126,35 @@ class Site:
 
 
 @frozen
+class TrunkHost:
+    """A host of a trunk. Those of lower `priority` are tried first; of those of one priority each is first as often as
+    its `weight` says, or all in their order where none has any."""
+
+    host: str
+    port: int | None = None
+    """None: the services of the transport say (RFC 3263 §4.2), else the usual one."""
+    priority: int = 0
+    weight: int = 0
+
+    @property
+    def text(self) -> str:
+        """For people, as written."""
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+
+@frozen
 class Trunk:
-    """A link to a carrier, known by its address, or registered there by us (`register`)."""
+    """A link to a carrier, known by its addresses, or registered there by us (`register`)."""
 
     id: TrunkId
-    host: str
+    hosts: tuple[TrunkHost, ...]
+    """At least one."""
     caller_number: E164
     """What people outside see when we call through this trunk."""
-    port: int = 5060
+    failover_s: float = 4.0
+    """How long a server may be silent before the next is tried."""
+    health_s: float | None = None
+    """How often each server is asked by OPTIONS whether it is there; None: never."""
     transport: str = "udp"
     sources: tuple[str, ...] = ()
     register: bool = False

@@ -82,6 +82,22 @@ class DeviceFailed(Struct, frozen=True):
     person: PersonId | None
     because: Refusal
     status: int = 0
+    reason: str = ""
+
+
+class TrunkServerTried(Struct, frozen=True):
+    """A server of a trunk did not take a leg that its other servers were or will be tried for."""
+
+    call: CallId
+    leg: LegId
+    trunk: TrunkId
+    server: str
+    """"sip.carrier.example (192.0.2.1:5060)", or the address alone."""
+    status: int
+    """SIP status: 408 for no answer, 503 also for no connection."""
+    reason: str = ""
+    next: str = ""
+    """The one that is tried now; "": that was the last."""
 
 
 class PersonNotReached(Struct, frozen=True):
@@ -216,6 +232,18 @@ class TrunkChanged(Struct, frozen=True):
     registered: bool
     status: int
     reason: str = ""
+    server: str = ""
+    """The one that we are registered with, where there are several."""
+
+
+class TrunkServerChanged(Struct, frozen=True):
+    """A server of a trunk gives no answer any more, or answers again."""
+
+    trunk: TrunkId
+    server: str
+    answers: bool
+    status: int = 0
+    reason: str = ""
 
 
 class ConfigurationChanged(Struct, frozen=True):
@@ -260,6 +288,7 @@ Entry = (
     | DeviceRang
     | EarlyMediaHeard
     | DeviceFailed
+    | TrunkServerTried
     | PersonNotReached
     | OutsideBarred
     | LoopCut
@@ -274,6 +303,7 @@ Entry = (
     | DeviceRegistered
     | DeviceUnregistered
     | TrunkChanged
+    | TrunkServerChanged
     | ConfigurationChanged
     | CommandAccepted
     | CommandCompleted

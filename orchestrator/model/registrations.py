@@ -40,6 +40,43 @@ class Standing(enum.Enum):
     REGISTERED = "registered"
     REFUSED = "refused"
     """The newest register failed; `status` and `reason` say how. It is tried again, at the latest after two minutes."""
+    REACHABLE = "reachable"
+    """Known by its address, asked by OPTIONS, and answers."""
+    UNREACHABLE = "unreachable"
+    """Known by its address, and none of its servers answers; or its host has no address."""
+
+
+class Answering(enum.Enum):
+    """Whether a server answers."""
+
+    UNKNOWN = "unknown"
+    """Nobody asks it by OPTIONS, and calls have not failed there."""
+    UP = "up"
+    DOWN = "down"
+
+
+@frozen
+class TrunkServer:
+    """One server of a trunk."""
+
+    host: str
+    """As configured."""
+    address: str | None
+    """"address:port"; None: the host has none."""
+    state: Answering
+    registered: bool = False
+    """Whether it is the one that we are registered with."""
+    status: int = 0
+    """Why it is down, as a SIP status: 408 for no answer, 503 also for no connection or address."""
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        if self.address is None:
+            return self.host
+        is_same = self.address.rpartition(":")[0].strip("[]") == self.host.strip("[]")
+        return self.address if is_same else f"{self.host} ({self.address})"
 
 
 @frozen
@@ -50,5 +87,8 @@ class TrunkState:
     trunk: TrunkId
     state: Standing
     status: int = 0
-    """SIP status of the last answer to our register; 408 for none, 503 for no way, 0 before the first."""
+    """SIP status of the last answer to our register, or of what makes it unreachable; 408 for none, 503 for no way, 0
+    before the first."""
     reason: str = ""
+    servers: tuple[TrunkServer, ...] = ()
+    """By the order of its hosts. Empty before anything is known of them."""

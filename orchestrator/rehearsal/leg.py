@@ -25,6 +25,8 @@ class Phone:
     """Infinite: lets it ring."""
     talks_s: float = math.inf
     """Hangs up so long after the answer."""
+    rings_after_s: float = 0.0
+    """Until then nothing rings."""
 
 
 @frozen
@@ -59,6 +61,7 @@ class RehearsalLeg:
     """What it was told of the transfer that it has asked for."""
     _waits_for_word: bool = False
     decided: Outcome | None = None
+    _tell_ringing: Callable[[], None] | None = None
     _decision: trio.Event = field(factory=trio.Event, repr=False)
     _scopes: list[trio.CancelScope] = field(factory=list, repr=False)
 
@@ -76,6 +79,9 @@ class RehearsalLeg:
                 yield scope
             finally:
                 self._scopes.remove(scope)
+
+    def on_ringing(self, tell: Callable[[], None] | None) -> None:
+        self._tell_ringing = tell
 
     def keep(self) -> None:
         self.kept = True
@@ -142,7 +148,11 @@ class RehearsalLeg:
 
     async def follow_phone(self, phone: Phone) -> None:
         """Ring, then do what this phone does."""
-        await trio.sleep(phone.after_s)
+        with trio.move_on_after(phone.after_s):
+            await trio.sleep(phone.rings_after_s)
+            if self._tell_ringing is not None:
+                self._tell_ringing()
+            await trio.sleep_forever()
         self.decide(phone.does)
         if isinstance(phone.does, Failed):
             self.finish(LegEnd(EndedBy.PEER, phone.does.status or 480))

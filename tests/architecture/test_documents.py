@@ -24,6 +24,7 @@ READERS = {
     "Ceiling": ("read_ceiling", "ceiling"),
     "Site": ("read_site", "fields"),
     "Trunk": ("read_trunk", "fields"),
+    "Host": ("_hosts", "inner"),
     "Person": ("read_person", "fields"),
     "Device": ("_device", "fields"),
     "Number": ("read_number", "fields"),
@@ -36,7 +37,9 @@ def test_every_key_of_a_company_has_its_row() -> None:
     read = {section: _keys_read(*reader) for section, reader in READERS.items()}
     read["Company"] |= {"sites", "trunks", "people", "numbers"}
     secrets = _keys_read("_secret", "fields")
-    read["Trunk"] |= secrets
+    host = _keys_read("_host", "fields")
+    read["Host"] |= host
+    read["Trunk"] |= secrets | host | _keys_read("_hosts", "fields")
     read["Device"] |= secrets
     read["Next"] = {refusal.value for refusal in Refusal}
     assert _keys_told() == read
@@ -74,7 +77,7 @@ def _keys_told() -> dict[str, set[str]]:
 
 
 def test_the_company_of_the_readme_is_whole_and_its_trunk_can_be_exchanged() -> None:
-    company, trunk = (yaml.safe_load(block) for block in _blocks(README, "yaml"))
+    company, *trunks = (yaml.safe_load(block) for block in _blocks(README, "yaml"))
     around = Surroundings(prompts=lambda _, language: _packaged(language))
     made = plan_document(company, None, around)
     assert {key for key in made.plan.put if key[0] != "company"} == {
@@ -83,8 +86,10 @@ def test_the_company_of_the_readme_is_whole_and_its_trunk_can_be_exchanged() -> 
         ("person", "boris"),
         ("number", "+74951234500"),
     }
-    changed = plan_document({**company, **trunk}, made.after, around)
-    assert {*changed.plan.put} == {("trunk", "carrier")}
+    assert trunks
+    for trunk in trunks:
+        changed = plan_document({**company, **trunk}, made.after, around)
+        assert {*changed.plan.put} == {("trunk", "carrier")}
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/operating.md", "deploy/tandem.service"])

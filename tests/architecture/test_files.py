@@ -7,7 +7,7 @@ from tests.architecture.tree import ROOT, files, is_test, name_of
 
 LINES_MAX = 600
 TEST_LINES_MAX = 1000
-CONTRACT, CONTRACT_LINES_MAX = "orchestrator/_rust_core.pyi", 700
+CONTRACT, CONTRACT_LINES_MAX = "orchestrator/_rust_core.pyi", 800
 """The whole contract between the two languages is one module, and its stub one file."""
 FUNCTION_LINES_MAX = 70
 SOURCES = (".py", ".rs", ".pyi", ".sh", ".js", ".css", ".html")

@@ -145,8 +145,7 @@ def line(
     return core.Trunk(
         company="phones",
         id=user,
-        host="127.0.0.1",
-        port=exchange.port_of(transport),
+        hosts=[core.TrunkHost("127.0.0.1", exchange.port_of(transport))],
         transport=transport,
         username=user,
         realm=DOMAIN,

@@ -25,9 +25,9 @@ async def open_exchange(identity: Identity, **more: Any) -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
-async def open_phone(trusted: Identity) -> AsyncIterator[Desk]:
+async def open_phone(trusted: Identity, **more: Any) -> AsyncIterator[Desk]:
     """Phones that speak TLS alone and trust whoever shows this certificate."""
-    async with open_desk("tls:127.0.0.1:0", decision_timeout_s=60.0, **trusted.options()) as phone:
+    async with open_desk("tls:127.0.0.1:0", decision_timeout_s=60.0, **trusted.options(), **more) as phone:
         yield phone
 
 

@@ -193,7 +193,11 @@ async def test_a_trunk_that_nobody_listens_at_fails_at_once() -> None:
     async with open_pair() as (exchange, _):
         closed = int(lasting("tcp").rpartition(":")[2])
         exchange.engine.set_trunks(
-            [core.Trunk(company="acme", id="dead", host="127.0.0.1", port=closed, transport="tcp")]
+            [
+                core.Trunk(
+                    company="acme", id="dead", hosts=[core.TrunkHost("127.0.0.1", closed)], transport="tcp"
+                )
+            ]
         )
         leg = exchange.leg()
         with trio.fail_after(1):
@@ -205,10 +209,17 @@ async def test_a_trunk_that_nobody_listens_at_fails_at_once() -> None:
 async def test_a_trunk_is_found_by_its_name() -> None:
     async with open_pair() as (exchange, phone):
         exchange.engine.set_trunks(
-            [core.Trunk(company="acme", id="named", host="localhost", port=phone.port, domain="127.0.0.1")]
+            [
+                core.Trunk(
+                    company="acme",
+                    id="named",
+                    hosts=[core.TrunkHost("localhost", phone.port)],
+                    domain="127.0.0.1",
+                )
+            ]
         )
         phone.engine.set_trunks(
-            [core.Trunk(company="phones", id="any", host="127.0.0.1", port=exchange.port)]
+            [core.Trunk(company="phones", id="any", hosts=[core.TrunkHost("127.0.0.1", exchange.port)])]
         )
         with trio.fail_after(5):
             while True:
@@ -223,7 +234,9 @@ async def test_a_trunk_is_found_by_its_name() -> None:
 async def test_peers_are_told_the_advertised_address() -> None:
     async with open_pair(advertised_address="192.0.2.5") as (exchange, _):
         peer = RawPeer(exchange.port)
-        exchange.engine.set_trunks([core.Trunk(company="acme", id="t", host="127.0.0.1", port=peer.port)])
+        exchange.engine.set_trunks(
+            [core.Trunk(company="acme", id="t", hosts=[core.TrunkHost("127.0.0.1", peer.port)])]
+        )
         exchange.engine.dial_trunk(exchange.leg(), "acme", "t", "1", caller_number="2")
         invite = await trio.to_thread.run_sync(peer.receive)
         peer.close()

@@ -25,7 +25,7 @@ class RawCarrier:
         self.rtp.bind(("127.0.0.1", 0))
         self.rtp.settimeout(0.001)
         self.keys: set[int] = set()
-        trunk = core.Trunk(company="acme", id="carrier", host="127.0.0.1", port=self.sip.port)
+        trunk = core.Trunk(company="acme", id="carrier", hosts=[core.TrunkHost("127.0.0.1", self.sip.port)])
         exchange.engine.set_trunks([trunk])
 
     def __enter__(self) -> "RawCarrier":

@@ -152,7 +152,7 @@ async def test_wrong_arguments_of_commands_are_refused_before_anything_is_done()
             with pytest.raises(ValueError, match="is not understood"):
                 core.Tone(hz, level_db=level_db)
         with pytest.raises(ValueError, match="sources"):
-            core.Trunk(company="c", id="t", host="127.0.0.1", sources=["192.0.2.0/40"])
+            core.Trunk(company="c", id="t", hosts=[core.TrunkHost("127.0.0.1")], sources=["192.0.2.0/40"])
 
 
 async def test_a_seed_repeats_what_chance_decides() -> None:

@@ -123,7 +123,7 @@ async def test_a_registration_is_refreshed_by_rust_alone() -> None:
 
 def carrier(peer: RawPeer) -> core.Trunk:
     """The peer as a trunk that needs no password."""
-    return core.Trunk(company=COMPANY, id="carrier", host="127.0.0.1", port=peer.port)
+    return core.Trunk(company=COMPANY, id="carrier", hosts=[core.TrunkHost("127.0.0.1", peer.port)])
 
 
 async def answered_call(exchange: Desk, peer: RawPeer) -> tuple[int, str]:

@@ -66,7 +66,10 @@ async def test_all_trunks_at_an_address_have_to_be_in_its_certificate(identity: 
     async with open_exchange(identity) as exchange, open_phone(identity) as phone:
         mine = line(exchange, "anna", transport="tls")
         other = core.Trunk(
-            company="phones", id="other", host="localhost", port=exchange.port_of("tls"), transport="tls"
+            company="phones",
+            id="other",
+            hosts=[core.TrunkHost("localhost", exchange.port_of("tls"))],
+            transport="tls",
         )
         phone.engine.set_trunks([mine])
         assert (await phone.event(core.TrunkStateChanged)).registered
@@ -92,7 +95,11 @@ async def test_who_asks_for_our_certificate_sees_it(identity: Identity) -> None:
         async with open_phone(identity) as phone:
             port = carrier.getsockname()[1]
             trunk = core.Trunk(
-                company="phones", id="x", host="127.0.0.1", port=port, transport="tls", domain=DOMAIN
+                company="phones",
+                id="x",
+                hosts=[core.TrunkHost("127.0.0.1", port)],
+                transport="tls",
+                domain=DOMAIN,
             )
             phone.engine.set_trunks([trunk])
             phone.engine.dial_trunk(phone.leg(), "phones", "x", "102", caller_number="anna", caller_name="")

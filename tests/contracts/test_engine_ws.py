@@ -171,4 +171,4 @@ async def test_what_is_no_origin_is_named_at_the_start() -> None:
         async with open_desk("ws:127.0.0.1:0", ws_origins=["phone.example"]):
             pass
     with pytest.raises(ValueError, match="transport"):
-        core.Trunk(company="acme", id="x", host="127.0.0.1", transport="wss")
+        core.Trunk(company="acme", id="x", hosts=[core.TrunkHost("127.0.0.1")], transport="wss")

@@ -72,7 +72,9 @@ async def test_who_refuses_has_a_reason(world: str, status: int, why: Refusal) -
         async with open_world(world) as hands:
             await hands.online(ANNA, Phone(Failed(why, status), 0.05))
             async with hands.switch.call(ID, ACME, None) as call, call.dial(place(hands), ZOE) as leg:
-                assert await leg.outcome() == Failed(why, status)
+                outcome = await leg.outcome()
+                assert isinstance(outcome, Failed)
+                assert (outcome.why, outcome.status) == (why, status)
                 await call.first_end(leg)
                 assert leg.end is not None
                 assert (leg.end.by, leg.end.status) == (EndedBy.PEER, status)

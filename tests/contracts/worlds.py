@@ -12,7 +12,7 @@ from orchestrator.devices.engine.phone import Phone as RealPhone
 from orchestrator.devices.engine.phone import PhoneAccount, PhoneCall, Phones, open_phones
 from orchestrator.devices.engine.switch import EngineSwitch, Listeners, RegistrationNews, open_switch
 from orchestrator.model.calls import Answered, Arrival, CallerId, Failed, FromDevice, FromTrunk, Refusal
-from orchestrator.model.directory import SipDevice, Trunk
+from orchestrator.model.directory import SipDevice, Trunk, TrunkHost
 from orchestrator.model.identifiers import DeviceId, PromptName
 from orchestrator.numbering.directory import Directory, directory_of
 from orchestrator.ports import RINGBACK, Switch, TransferAsked
@@ -213,7 +213,7 @@ def _directory(carrier_port: int) -> Directory:
         phone: SipDevice = evolve(sip(device), ha1_md5=ha1)
         people.append(person(device.removesuffix("-desk"), extension, phone))
     directory = acme(*people)
-    trunk: Trunk = evolve(directory.trunks[CARRIER], host="127.0.0.2", port=carrier_port)
+    trunk: Trunk = evolve(directory.trunks[CARRIER], hosts=(TrunkHost("127.0.0.2", carrier_port),))
     return directory_of(directory.company, directory.people.values(), (trunk,))
 
 

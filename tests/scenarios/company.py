@@ -25,6 +25,7 @@ from orchestrator.model.directory import (
     SipDevice,
     ToPerson,
     Trunk,
+    TrunkHost,
 )
 from orchestrator.model.errors import NoSuchCompany
 from orchestrator.model.identifiers import (
@@ -92,7 +93,7 @@ def acme(*people: Person, numbers: Mapping[str, Destination] | None = None) -> D
         outside_trunk=CARRIER,
         outside_prefixes={"+7": NATIONAL, "+1": NATIONAL},
     )
-    trunk = Trunk(CARRIER, "192.0.2.1", E164("+74951234500"))
+    trunk = Trunk(CARRIER, (TrunkHost("192.0.2.1"),), E164("+74951234500"))
     leads = (numbers or {}).items()
     return directory_of(
         company,

@@ -92,6 +92,7 @@ class EngineCall:
                 leg.id, target.binding, caller_number=number, caller_name=name, offer_of=offer
             )
         else:
+            leg.trunk = target.trunk
             engine.dial_trunk(
                 leg.id,
                 self.company,
@@ -104,7 +105,8 @@ class EngineCall:
         return leg
 
     def heard_early(self, leg: EngineLeg) -> None:
-        """A leg is heard before it answers."""
+        """A leg is heard before it answers. No 180 follows: a phone would ring over it."""
+        self._rings = True
         self.switch.journal.write(self.company, EarlyMediaHeard(self.id, leg.id))
 
     def forget(self, leg: EngineLeg, end: LegEnd) -> None:

@@ -1,5 +1,6 @@
 """One leg of the engine, and what waits for its events."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ from attrs import define, field
 from orchestrator import _rust_core as core
 from orchestrator.devices.engine.words import failure_of
 from orchestrator.model.calls import Answered, LegEnd, Outcome
-from orchestrator.model.identifiers import LegId, PromptName
+from orchestrator.model.identifiers import LegId, PromptName, TrunkId
+from orchestrator.model.journal import TrunkServerTried
 from orchestrator.ports import RINGBACK, Leg
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ class EngineLeg:
     call: "EngineCall | None" = None
     end: LegEnd | None = None
     kept: bool = False
+    trunk: TrunkId | None = None
+    """The one that it is dialled through."""
     _rang: bool = False
+    _tell_ringing: Callable[[], None] | None = None
     _outcome: Outcome | None = None
     _decided: trio.Event | None = None
     _playing: str | None = None
@@ -79,9 +84,25 @@ class EngineLeg:
     def tell_transfer(self, status: int) -> None:
         self.switch.engine.tell_transfer(self.id, status)
 
+    def on_ringing(self, tell: Callable[[], None] | None) -> None:
+        self._tell_ringing = tell
+        if self._rang and self._listener is None and tell is not None:
+            tell()
+
     def handle_ringing(self) -> None:
         """The far end rings."""
         self._rang = True
+        # Whoever hears the carrier itself needs no other sign.
+        if self._tell_ringing is not None and self._listener is None:
+            self._tell_ringing()
+
+    def handle_tried(self, event: core.ServerTried) -> None:
+        """A server of its trunk has not taken it."""
+        if self.call is not None and self.trunk is not None:
+            entry = TrunkServerTried(
+                self.call.id, self.id, self.trunk, event.server, event.status, event.reason, event.next or ""
+            )
+            self.switch.journal.write(self.call.company, entry)
 
     def handle_heard_early(self, listener: "EngineLeg") -> None:
         """What the far end says before it answers is heard by the leg that it was dialled for."""
@@ -106,7 +127,7 @@ class EngineLeg:
 
     def handle_end(self, end: LegEnd) -> None:
         """The leg is gone. Its journal entry comes before anybody learns of it."""
-        self.end = end
+        self.end, self._tell_ringing = end, None
         if self.call is not None:
             self.call.forget(self, end)
         self._hush()

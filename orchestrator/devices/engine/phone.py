@@ -334,8 +334,7 @@ def _trunk(account: PhoneAccount) -> core.Trunk:
     return core.Trunk(
         company=COMPANY,
         id=account.user,
-        host=account.host,
-        port=account.port,
+        hosts=[core.TrunkHost(account.host, account.port)],
         transport=account.transport,
         username=account.user if secret is not None else None,
         realm=account.domain if secret is not None else None,

@@ -162,6 +162,9 @@ class EngineSwitch:
                         leg.handle_played(event.prompt, event.played_ms)
                 case core.TransferAsked():
                     self._transfer_asked(event)
+                case core.ServerTried():
+                    if leg := self.legs.get(event.leg):
+                        leg.handle_tried(event)
                 case core.RegistrationChanged():
                     self._registered(event)
                 case core.RegistrationsRefreshed():
@@ -263,6 +266,7 @@ def _start(settings: Settings, secret: bytes | None) -> core.Engine:
             media_threads=settings.media_threads,
             max_legs=settings.max_legs,
             max_requests_of_source=settings.max_requests_of_source,
+            name_servers=settings.name_servers,
             decision_timeout_s=settings.decision_timeout_s,
             media_timeout_s=settings.media_timeout_s,
             registration_expires_s=settings.registration_expires_s,

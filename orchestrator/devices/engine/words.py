@@ -18,7 +18,7 @@ from orchestrator.model.calls import (
 from orchestrator.model.certificate import Certificate
 from orchestrator.model.directory import SipDevice
 from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, LegId, TrunkId
-from orchestrator.model.registrations import Registration, Standing, TrunkState
+from orchestrator.model.registrations import Answering, Registration, Standing, TrunkServer, TrunkState
 from orchestrator.model.sip import SipMessage
 from orchestrator.numbering.directory import Directory
 
@@ -35,6 +35,7 @@ Event = (
     | core.RegistrationChanged
     | core.RegistrationsRefreshed
     | core.CertificateRead
+    | core.ServerTried
     | core.TrunkStateChanged
     | core.WrongPasswords
 )
@@ -79,13 +80,17 @@ def end_of(event: core.LegEnded) -> LegEnd:
 
 def failure_of(end: LegEnd, *, rang: bool) -> Failed:
     """Why the far end of a dialled leg did not pick up (RFC 3261 §21). `rang`: whether it rang before."""
+    return Failed(_refusal_of(end, rang=rang), end.status, end.reason)
+
+
+def _refusal_of(end: LegEnd, *, rang: bool) -> Refusal:
     if rang and end.by in _FAR and end.status in _RANG_IN_VAIN and "declin" not in end.reason.lower():
-        return Failed(Refusal.NO_ANSWER, end.status)
+        return Refusal.NO_ANSWER
     if end.by is EndedBy.PEER:
         if end.status == 480 and "declin" in end.reason.lower():
-            return Failed(Refusal.DECLINED, end.status)
-        return Failed(_REFUSALS.get(end.status, Refusal.UNREACHABLE), end.status)
-    return Failed(Refusal.UNREACHABLE, end.status)
+            return Refusal.DECLINED
+        return _REFUSALS.get(end.status, Refusal.UNREACHABLE)
+    return Refusal.UNREACHABLE
 
 
 def registrations_of(event: core.RegistrationChanged, now: datetime) -> tuple[Registration, ...]:
@@ -115,11 +120,23 @@ def expiries_of(event: core.RegistrationsRefreshed, now: datetime) -> list[tuple
 
 
 def trunk_state_of(event: core.TrunkStateChanged) -> TrunkState:
-    """How a registering trunk and we stand now."""
-    state = Standing.REGISTERED if event.registered else Standing.REFUSED
-    if event.status == 0:
-        state = Standing.REGISTERING
-    return TrunkState(CompanyId(event.company), TrunkId(event.trunk), state, event.status, event.reason)
+    """How a trunk and we stand now."""
+    servers = tuple(
+        TrunkServer(one.host, one.address, Answering(one.standing), one.is_home, one.status, one.reason)
+        for one in event.servers
+    )
+    company, trunk = CompanyId(event.company), TrunkId(event.trunk)
+    if event.registers:
+        state = Standing.REGISTERED if event.registered else Standing.REFUSED
+        if event.status == 0:
+            state = Standing.REGISTERING
+        return TrunkState(company, trunk, state, event.status, event.reason, servers)
+    if all(one.state is Answering.DOWN for one in servers):
+        first = servers[0]
+        return TrunkState(company, trunk, Standing.UNREACHABLE, first.status, first.reason, servers)
+    is_up = any(one.state is Answering.UP for one in servers)
+    state = Standing.REACHABLE if is_up else Standing.BY_ADDRESS
+    return TrunkState(company, trunk, state, servers=servers)
 
 
 def sip_messages_of(messages: Iterable[core.SipMessage], now: datetime) -> Iterator[SipMessage]:
@@ -180,8 +197,12 @@ def trunks_of(directory: Directory) -> list[core.Trunk]:
         core.Trunk(
             company=directory.id,
             id=trunk.id,
-            host=trunk.host,
-            port=trunk.port,
+            hosts=[
+                core.TrunkHost(one.host, one.port, priority=one.priority, weight=one.weight)
+                for one in trunk.hosts
+            ],
+            failover_s=trunk.failover_s,
+            health_s=trunk.health_s,
             transport=trunk.transport,
             sources=trunk.sources,
             username=trunk.username,

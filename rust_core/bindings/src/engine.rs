@@ -29,7 +29,7 @@ impl Engine {
         ws_origins = Vec::new(), media_threads = 1, max_legs = None, max_requests_of_source = 10_000, max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, media_timeout_s = 60.0,
         registration_expires_s = (60, 3600), event_queue = 65_536, sip_trace_calls = 0, user_agent = "Tandem", only_playable = false,
-        secret = None, seed = None))]
+        name_servers = Vec::new(), secret = None, seed = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -53,6 +53,7 @@ impl Engine {
         sip_trace_calls: usize,
         user_agent: &str,
         only_playable: bool,
+        name_servers: Vec<String>,
         secret: Option<[u8; 32]>,
         seed: Option<u64>,
     ) -> PyResult<Self> {
@@ -107,6 +108,10 @@ impl Engine {
             sip_trace_calls,
             user_agent: user_agent.to_owned(),
             only_playable,
+            name_servers: name_servers
+                .iter()
+                .map(|text| name_server(text))
+                .collect::<PyResult<_>>()?,
             secret,
             seed,
         };
@@ -355,4 +360,10 @@ fn listen(text: &str) -> PyResult<(Transport, SocketAddr)> {
 
 fn address(name: &str, text: &str) -> PyResult<IpAddr> {
     text.parse().map_err(|_| bad(name, text))
+}
+
+/// "192.0.2.53" or "192.0.2.53:5353".
+fn name_server(text: &str) -> PyResult<SocketAddr> {
+    let address = text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
+    address.or_else(|_| text.parse()).map_err(|_| bad("name_servers", text))
 }

@@ -83,13 +83,31 @@ event!(RegistrationChanged {
 });
 event!(WrongPasswords { at_ns: u64, source: String, count: u64, account: String });
 event!(CertificateRead { at_ns: u64, ends_at_s: u64, fault: Option<String> });
+event!(ServerTried {
+    leg: u64,
+    at_ns: u64,
+    server: String,
+    status: u16,
+    reason: String,
+    next: Option<String>,
+});
+event!(TrunkServer {
+    host: String,
+    address: Option<String>,
+    standing: &'static str,
+    is_home: bool,
+    status: u16,
+    reason: String,
+});
 event!(TrunkStateChanged {
     at_ns: u64,
     company: String,
     trunk: String,
+    registers: bool,
     registered: bool,
     status: u16,
-    reason: String
+    reason: String,
+    servers: Vec<Py<TrunkServer>>,
 });
 
 event!(SipMessage {
@@ -146,10 +164,11 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
         What::CertificateRead { ends_at_s, fault } => {
             Py::new(py, CertificateRead { at_ns, ends_at_s, fault })?.into_any()
         }
-        What::TrunkStateChanged { company, trunk, registered, status, reason } => {
-            Py::new(py, TrunkStateChanged { at_ns, company, trunk, registered, status, reason })?
-                .into_any()
+        What::ServerTried { leg, tried } => {
+            let endpoint::Tried { server, status, reason, next } = *tried;
+            Py::new(py, ServerTried { leg, at_ns, server, status, reason, next })?.into_any()
         }
+        What::TrunkStateChanged(state) => Py::new(py, trunk_state(py, at_ns, *state)?)?.into_any(),
     })
 }
 
@@ -187,6 +206,23 @@ fn binding(binding: endpoint::Binding) -> Binding {
         path: binding.path,
         instance: binding.instance,
     }
+}
+
+fn trunk_state(
+    py: Python<'_>,
+    at_ns: u64,
+    state: endpoint::TrunkState,
+) -> PyResult<TrunkStateChanged> {
+    let endpoint::TrunkState { company, trunk, registers, registered, status, reason, servers } =
+        state;
+    let server = |server: endpoint::ServerState| {
+        let address = server.address.map(|address| address.to_string());
+        let endpoint::ServerState { host, standing, is_home, status, reason, .. } = server;
+        let standing = standing.as_str();
+        Py::new(py, TrunkServer { host, address, standing, is_home, status, reason })
+    };
+    let servers = servers.into_iter().map(server).collect::<PyResult<_>>()?;
+    Ok(TrunkStateChanged { at_ns, company, trunk, registers, registered, status, reason, servers })
 }
 
 fn media_report(report: Report) -> MediaReport {

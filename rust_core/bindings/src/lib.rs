@@ -24,12 +24,13 @@ mod _rust_core {
     use super::events::{
         Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegHeardEarly,
         LegRinging, MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged,
-        RegistrationsRefreshed, SipMessage, TransferAsked, TrunkStateChanged, WrongPasswords,
+        RegistrationsRefreshed, ServerTried, SipMessage, TransferAsked, TrunkServer,
+        TrunkStateChanged, WrongPasswords,
     };
     #[pymodule_export]
     use super::ha1;
     #[pymodule_export]
-    use super::tables::{Account, Prompt, RestoredBinding, Silence, Tone, Trunk};
+    use super::tables::{Account, Prompt, RestoredBinding, Silence, Tone, Trunk, TrunkHost};
 
     #[pymodule_export]
     const FIRST_DIALLED_LEG: u64 = tandem_engine::endpoint::FIRST_DIALLED_LEG;

@@ -54,20 +54,35 @@ impl Account {
 /// See the stub.
 #[pyclass(frozen, from_py_object, module = "orchestrator._rust_core")]
 #[derive(Clone)]
+pub(crate) struct TrunkHost(endpoint::TrunkHost);
+
+#[pymethods]
+impl TrunkHost {
+    #[new]
+    #[pyo3(signature = (host, port = None, *, priority = 0, weight = 0))]
+    fn new(host: String, port: Option<u16>, priority: u16, weight: u16) -> Self {
+        Self(endpoint::TrunkHost { host, port, priority, weight, servers: None })
+    }
+}
+
+/// See the stub.
+#[pyclass(frozen, from_py_object, module = "orchestrator._rust_core")]
+#[derive(Clone)]
 pub(crate) struct Trunk(pub(crate) endpoint::Trunk);
 
 #[pymethods]
 impl Trunk {
     #[new]
-    #[pyo3(signature = (*, company, id, host, port = 5060, transport = "udp", sources = Vec::new(), username = None,
-        realm = None, ha1_md5 = None, ha1_sha256 = None, domain = None, register = false, expires_s = 300,
-        contact_user = None, max_calls = None, early_media = true))]
+    #[pyo3(signature = (*, company, id, hosts, failover_s = 4.0, health_s = None, transport = "udp",
+        sources = Vec::new(), username = None, realm = None, ha1_md5 = None, ha1_sha256 = None, domain = None,
+        register = false, expires_s = 300, contact_user = None, max_calls = None, early_media = true))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         company: String,
         id: String,
-        host: String,
-        port: u16,
+        hosts: Vec<TrunkHost>,
+        failover_s: f64,
+        health_s: Option<f64>,
         transport: &str,
         sources: Vec<String>,
         username: Option<String>,
@@ -88,14 +103,20 @@ impl Trunk {
             }
             _ => None,
         };
+        let list: Vec<_> = hosts.into_iter().map(|host| host.0).collect();
+        let Some(first) = list.first().map(|first| first.host.clone()) else {
+            return Err(PyValueError::new_err("hosts: name at least one"));
+        };
         Ok(Self(endpoint::Trunk {
             company,
             id,
-            domain: domain.unwrap_or_else(|| host.clone()),
-            host,
-            port,
+            domain: domain.unwrap_or(first),
+            hosts: endpoint::TrunkHosts {
+                list,
+                patience: seconds("failover_s", failover_s)?,
+                health: health_s.map(|health_s| seconds("health_s", health_s)).transpose()?,
+            },
             transport: transport_to_peer(transport)?,
-            address: None,
             sources: sources.iter().map(|source| network(source)).collect::<PyResult<_>>()?,
             credentials,
             register,

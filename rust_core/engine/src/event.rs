@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tandem_media::quality::MediaReport;
-use tandem_sip::endpoint::Binding;
+use tandem_sip::endpoint::{Binding, Tried, TrunkState};
 
 /// Something that happened, and when (CLOCK_MONOTONIC).
 #[derive(Debug)]
@@ -68,13 +68,11 @@ pub enum What {
         ends_at_s: u64,
         fault: Option<String>,
     },
-    TrunkStateChanged {
-        company: String,
-        trunk: String,
-        registered: bool,
-        status: u16,
-        reason: String,
+    ServerTried {
+        leg: u64,
+        tried: Box<Tried>,
     },
+    TrunkStateChanged(Box<TrunkState>),
 }
 
 /// The end of a leg.

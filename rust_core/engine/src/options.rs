@@ -16,6 +16,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Pages that may connect by WebSocket.
     pub ws_origins: Origins,
+    /// Whom to ask for the names of trunks; empty: those that the host is set up with.
+    pub name_servers: Vec<SocketAddr>,
     /// Challenges requests whose To names no known domain.
     pub default_realm: String,
     /// Bound for RTP.

@@ -1,5 +1,7 @@
 //! One dialog with somebody (RFC 3261 §12), from the first INVITE to the end.
 
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +45,8 @@ pub(crate) struct Leg {
     /// User part of our Contact.
     pub(crate) contact_user: String,
     pub(crate) trunk: Option<Arc<Trunk>>,
+    /// The servers of its trunk, while one after the other may be tried.
+    pub(crate) hops: Option<Box<Hops>>,
     /// The device at the other end, if it is one.
     pub(crate) account: Option<Arc<Account>>,
     /// Which of its phones, if that says which it is.
@@ -104,12 +108,33 @@ pub(crate) struct Leg {
     pub(crate) merge_key: Option<String>,
 }
 
+/// The servers of a trunk that a leg is tried at.
+#[derive(Debug)]
+pub(crate) struct Hops {
+    /// The one that is tried now.
+    pub(crate) current: Hop,
+    /// Those after it.
+    pub(crate) rest: VecDeque<Hop>,
+    /// Where we receive RTP.
+    pub(crate) rtp: SocketAddr,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Hop {
+    pub(crate) flow: Flow,
+    /// Request-URI.
+    pub(crate) uri: String,
+    /// How people are told of it.
+    pub(crate) shown: String,
+}
+
 /// Where a leg is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum LegState {
     /// Incoming; nobody has decided yet.
     Undecided,
-    /// Incoming; we are ringing somebody.
+    /// Incoming; somebody is sought for it, and it may have been told that somebody rings.
     Ringing,
     /// Incoming; our 2xx waits for the ACK.
     Accepted,
@@ -190,6 +215,7 @@ impl Leg {
             remote_cseq: None,
             contact_user: String::new(),
             trunk: None,
+            hops: None,
             account: None,
             instance: None,
             session: None,
@@ -274,7 +300,7 @@ impl Leg {
     }
 
     /// Session for the next description that we write.
-    pub(crate) fn next_session(&mut self, rtp: std::net::SocketAddr) -> Session {
+    pub(crate) fn next_session(&mut self, rtp: SocketAddr) -> Session {
         let session = match self.session {
             Some(session) => Session { version: session.version + 1, ..session },
             None => Session { id: self.id.0 & 0x3fff_ffff_ffff_ffff, version: 1, rtp },

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::endpoint::{Flow, LegId, Trunk};
+use crate::health::ServerKey;
 use crate::trunk::{Registration, TrunkKey};
 use crate::wire::{Address, HeaderName, Method, Request, Via};
 
@@ -78,6 +79,11 @@ pub(crate) enum ClientState {
 pub(crate) enum Owner {
     /// The INVITE of a dialled leg.
     Dial(LegId),
+    /// An INVITE to a server of this trunk that gave no answer in time: another one has the call. What it still says is
+    /// turned away.
+    GivenUp(Arc<Trunk>),
+    /// An OPTIONS that asks a server of trunks for a sign of life, and which question of ours it was.
+    Health(ServerKey, u64),
     /// A refresh of a leg's session, and whether it was sent with credentials.
     Refresh(LegId, bool),
     /// An OPTIONS that asks for a sign of life of a leg.

@@ -1,12 +1,16 @@
 //! Trunks: whose is a request, and our own registration there (RFC 3261 §10.2).
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rand_chacha::ChaCha8Rng;
+
 use crate::auth::ClientDigest;
-use crate::endpoint::Trunk;
+use crate::endpoint::{Flow, Transport, Trunk};
+use crate::health::Health;
+use crate::trunk_hosts::{Host, Server, TrunkHost};
 use crate::wire::HeaderName;
 
 /// (company, trunk)
@@ -21,6 +25,10 @@ pub(crate) struct Trunks {
     networks: Vec<(IpAddr, u8, TrunkKey)>,
     registrations: HashMap<TrunkKey, Registration>,
     calls: HashMap<TrunkKey, usize>,
+    /// Servers that have asked to be left alone for a while (RFC 3261 §21.5.4), by the trunk that they told.
+    resting: HashMap<TrunkKey, HashMap<SocketAddr, Instant>>,
+    /// Which servers are there; of all trunks that have them.
+    pub(crate) health: Health,
 }
 
 /// Whose a request is.
@@ -50,6 +58,12 @@ pub(crate) struct Registration {
     /// Challenges answered since the last success.
     pub(crate) challenges: u8,
     pub(crate) expires: Duration,
+    /// The server that is asked.
+    pub(crate) asked: Option<Flow>,
+    /// Those that are asked after it, should it not answer.
+    pub(crate) others: VecDeque<Flow>,
+    /// The server that granted it last.
+    pub(crate) home: Option<Flow>,
     /// The question or timer that counts; answers to older ones, and their timers, no longer count.
     pub(crate) awaited: u64,
 }
@@ -67,12 +81,14 @@ pub(crate) struct Told {
     pub(crate) registered: bool,
     pub(crate) status: u16,
     pub(crate) reason: String,
+    /// The server that we are registered with.
+    pub(crate) home: Option<SocketAddr>,
 }
 
 impl Told {
     /// Whether this is no news after `old`. Of a refusal the words say what is wrong, of a success nothing.
     pub(crate) fn repeats(&self, old: &Self) -> bool {
-        (self.registered, self.status) == (old.registered, old.status)
+        (self.registered, self.status, self.home) == (old.registered, old.status, old.home)
             && (self.registered || self.reason == old.reason)
     }
 }
@@ -85,12 +101,13 @@ impl Trunks {
             .into_iter()
             .map(|mut trunk| {
                 let key = (trunk.company.clone(), trunk.id.clone());
-                let known =
-                    old.get(&key).filter(|old| old.host == trunk.host && old.port == trunk.port);
-                trunk.address = trunk.address.or(known.and_then(|old| old.address));
+                if let Some(known) = old.get(&key) {
+                    keep_servers(&mut trunk, known);
+                }
                 (key, Arc::new(trunk))
             })
             .collect();
+        self.resting.retain(|key, _| self.trunks.contains_key(key));
         self.index();
         let left = registering(&old, |key, trunk| {
             self.trunks.get(key).is_some_and(|new| is_same_place(trunk, new))
@@ -104,35 +121,79 @@ impl Trunks {
         (left, new)
     }
 
-    /// Notes the address of a host; the trunks that are to be registered there.
-    pub(crate) fn resolved(
-        &mut self,
-        host: &str,
-        port: u16,
-        address: std::net::SocketAddr,
-    ) -> Vec<Arc<Trunk>> {
-        let mut woken = Vec::new();
-        for trunk in self.trunks.values_mut().filter(|t| t.host == host && t.port == port) {
-            if trunk.address != Some(address) {
-                Arc::make_mut(trunk).address = Some(address);
-                if trunk.register {
-                    woken.push(trunk.clone());
+    /// Notes the servers of a host; the trunks that have other servers now.
+    pub(crate) fn resolved(&mut self, host: &Host, servers: &[Server]) -> Vec<Arc<Trunk>> {
+        let mut changed = Vec::new();
+        for trunk in self.trunks.values_mut() {
+            let transport = trunk.transport;
+            let is_news = |d: &TrunkHost| {
+                d.wanted(transport) == *host && d.servers.as_deref() != Some(servers)
+            };
+            if !trunk.hosts.list.iter().any(is_news) {
+                continue;
+            }
+            for host in &mut Arc::make_mut(trunk).hosts.list {
+                if is_news(host) {
+                    host.servers = Some(servers.to_vec());
                 }
             }
+            changed.push(trunk.clone());
         }
-        woken.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
-        self.index();
-        woken
+        changed.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
+        if !changed.is_empty() {
+            self.index();
+        }
+        changed
     }
 
-    /// The registering trunks of a host whose address is not known.
-    pub(crate) fn without_address(&self, host: &str, port: u16) -> Vec<TrunkKey> {
-        let waits = |t: &&Arc<Trunk>| t.register && t.address.is_none();
-        let of_host = |t: &&Arc<Trunk>| t.host == host && t.port == port;
-        let found = self.trunks.values().filter(waits).filter(of_host);
-        let mut keys: Vec<_> = found.map(|t| (t.company.clone(), t.id.clone())).collect();
-        keys.sort();
-        keys
+    /// The servers of a trunk in the order in which they are tried: by rank, but of a call the one first that we are
+    /// registered with, and a register leaves that one only for a better rank. Those that gave no answer lately, or want
+    /// to be left alone, come last.
+    pub(crate) fn order<'a>(
+        &self,
+        rng: &mut ChaCha8Rng,
+        now: Instant,
+        trunk: &'a Trunk,
+        is_call: bool,
+    ) -> Vec<(&'a TrunkHost, Server)> {
+        let mut order = trunk.hosts.order(rng);
+        if order.len() < 2 {
+            return order;
+        }
+        let key = (trunk.company.clone(), trunk.id.clone());
+        let registration = self.registrations.get(&key).filter(|own| own.is_good());
+        let home = registration.and_then(|own| own.home).map(|flow| flow.peer);
+        let resting = self.resting.get(&key);
+        let is_avoided = |at: SocketAddr| {
+            self.health.is_avoided(now, (trunk.transport, at))
+                || resting.and_then(|all| all.get(&at)).is_some_and(|until| now < *until)
+        };
+        order.sort_by_cached_key(|(host, server)| {
+            let rank = if is_call { (0, 0) } else { (host.priority, server.priority) };
+            (is_avoided(server.address), rank, home != Some(server.address))
+        });
+        order.truncate(MAX_TRIES);
+        order
+    }
+
+    /// A server has told a trunk to leave it alone until then.
+    pub(crate) fn rest(&mut self, trunk: &Trunk, server: SocketAddr, until: Instant) {
+        let key = (trunk.company.clone(), trunk.id.clone());
+        let resting = self.resting.entry(key).or_default();
+        resting.insert(server, until);
+        resting.retain(|at, _| trunk.hosts.has(*at));
+    }
+
+    /// The trunks that have this server, by name.
+    pub(crate) fn at(&self, transport: Transport, server: SocketAddr) -> Vec<Arc<Trunk>> {
+        let has = |t: &&Arc<Trunk>| t.transport == transport && t.hosts.has(server);
+        let mut found: Vec<_> = self.trunks.values().filter(has).cloned().collect();
+        found.sort_by(|a, b| (&a.company, &a.id).cmp(&(&b.company, &b.id)));
+        found
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Trunk>> {
+        self.trunks.values()
     }
 
     pub(crate) fn named(&self, company: &str, id: &str) -> Option<&Arc<Trunk>> {
@@ -225,8 +286,11 @@ impl Trunks {
         keys.sort();
         for key in keys {
             let Some(trunk) = self.trunks.get(&key) else { continue };
-            if let Some(address) = trunk.address {
-                self.by_address.entry(address.ip().to_canonical()).or_default().push(key.clone());
+            for address in trunk.hosts.addresses() {
+                let same = self.by_address.entry(address.ip().to_canonical()).or_default();
+                if !same.contains(&key) {
+                    same.push(key.clone());
+                }
             }
             for &(network, length) in &trunk.sources {
                 let (network, length) = canonical(network, length);
@@ -260,9 +324,18 @@ fn registering(
 fn is_same_place(a: &Trunk, b: &Trunk) -> bool {
     fn place(t: &Trunk) -> impl PartialEq + '_ {
         let user = t.credentials.as_ref().map(|c| &c.username);
-        (t.register, &t.host, t.port, t.transport, t.address, &t.domain, &t.contact_user, user)
+        (t.register, &t.hosts.list, t.transport, &t.domain, &t.contact_user, user)
     }
     place(a) == place(b)
+}
+
+/// What is known of the hosts of a trunk outlasts a new table.
+fn keep_servers(trunk: &mut Trunk, known: &Trunk) {
+    for host in trunk.hosts.list.iter_mut().filter(|d| d.servers.is_none()) {
+        let wanted = host.wanted(trunk.transport);
+        let same = known.hosts.list.iter().find(|d| d.wanted(known.transport) == wanted);
+        host.servers = same.and_then(|same| same.servers.clone());
+    }
 }
 
 /// A network of IPv4 addresses that is written as IPv6, as what it is (RFC 4291 §2.5.5.2).
@@ -283,6 +356,9 @@ fn contains(network: IpAddr, length: u8, address: IpAddr) -> bool {
     let kept = u32::from(length).min(width);
     width == other_width && (kept == 0 || (network ^ address) >> (128 - kept) == 0)
 }
+
+/// Servers that one call or registration tries at most.
+const MAX_TRIES: usize = 8;
 
 #[cfg(test)]
 mod tests {

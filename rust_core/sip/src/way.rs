@@ -84,7 +84,7 @@ pub(crate) fn in_dialog(
     target: &str,
 ) -> Flow {
     let Some(trunk) = trunk else { return flow };
-    let has_lost = flow.connection.is_none() && trunk.address != Some(flow.peer);
+    let has_lost = flow.connection.is_none() && !trunk.hosts.has(flow.peer);
     let is_ipv4 = |peer: SocketAddr| peer.ip().to_canonical().is_ipv4();
     let hop =
         first_hop(flow.transport, routes, target).filter(|hop| is_ipv4(*hop) == is_ipv4(flow.peer));

@@ -18,7 +18,7 @@ from api.problems import CODES, Problem
 from orchestrator.model.access import SCOPES
 from orchestrator.model.certificate import Certificate
 from orchestrator.model.identifiers import CompanyId, TrunkId
-from orchestrator.model.registrations import Standing, TrunkState
+from orchestrator.model.registrations import Answering, Standing, TrunkServer, TrunkState
 from tests.unit.api.conftest import DEMO, company
 from tests.unit.api.fake_exchange import FakeExchange, Part
 
@@ -414,21 +414,46 @@ async def test_figures_that_are_behind_degrade_health_and_take_no_calls_away(
 async def test_how_trunks_stand_is_told_in_a_word_and_a_figure(
     client: httpx.AsyncClient, fake: FakeExchange
 ) -> None:
+    down = TrunkServer("a.example", "192.0.2.1:5060", Answering.DOWN, False, 408, "silence")
+    home = TrunkServer("b.example", "192.0.2.2:5060", Answering.UNKNOWN, True)
     fake.trunks = [
         TrunkState(DEMO, TrunkId("known"), Standing.BY_ADDRESS),
-        TrunkState(DEMO, TrunkId("good"), Standing.REGISTERED, 200, "OK"),
+        TrunkState(DEMO, TrunkId("good"), Standing.REGISTERED, 200, "OK", (down, home)),
         TrunkState(DEMO, TrunkId("bad"), Standing.REFUSED, 403, "Forbidden"),
     ]
     told = (await client.get("/api/v1/trunk-states")).json()
+    told_down = {
+        "host": "a.example",
+        "address": "192.0.2.1:5060",
+        "state": "down",
+        "registered": False,
+        "status": 408,
+        "reason": "silence",
+    }
+    told_home = told_down | {
+        "host": "b.example",
+        "address": "192.0.2.2:5060",
+        "state": "unknown",
+        "registered": True,
+        "status": 0,
+        "reason": "",
+    }
     assert told == [
-        {"trunk": "known", "state": "by_address", "status": 0, "reason": ""},
-        {"trunk": "good", "state": "registered", "status": 200, "reason": "OK"},
-        {"trunk": "bad", "state": "refused", "status": 403, "reason": "Forbidden"},
+        {"trunk": "known", "state": "by_address", "status": 0, "reason": "", "servers": []},
+        {
+            "trunk": "good",
+            "state": "registered",
+            "status": 200,
+            "reason": "OK",
+            "servers": [told_down, told_home],
+        },
+        {"trunk": "bad", "state": "refused", "status": 403, "reason": "Forbidden", "servers": []},
     ]
     figures = (await client.get("/metrics")).text
     assert 'tandem_trunk_registered{company="demo",trunk="good"} 1.0' in figures
     assert 'tandem_trunk_registered{company="demo",trunk="bad"} 0.0' in figures
-    assert 'trunk="known"' not in figures
+    assert 'tandem_trunk_registered{company="demo",trunk="known"}' not in figures
+    assert 'tandem_trunk_servers_down{company="demo",trunk="good"} 1.0' in figures
 
 
 async def test_metrics_of_a_company_tell_of_no_other(client: httpx.AsyncClient, fake: FakeExchange) -> None:

@@ -10,9 +10,16 @@ from orchestrator.app.presence import Presence
 from orchestrator.devices.engine.switch import RegistrationNews
 from orchestrator.devices.store.bindings import Bindings
 from orchestrator.devices.store.database import open_database
-from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, TrunkId
-from orchestrator.model.journal import DeviceRegistered, DeviceUnregistered, Entry, TrunkChanged
-from orchestrator.model.registrations import Registration, Standing, TrunkState
+from orchestrator.model.directory import Trunk, TrunkHost
+from orchestrator.model.identifiers import E164, BindingId, CompanyId, DeviceId, TrunkId
+from orchestrator.model.journal import (
+    DeviceRegistered,
+    DeviceUnregistered,
+    Entry,
+    TrunkChanged,
+    TrunkServerChanged,
+)
+from orchestrator.model.registrations import Answering, Registration, Standing, TrunkServer, TrunkState
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 DEMO, DESK, SOFT = CompanyId("demo"), DeviceId("desk"), DeviceId("soft")
@@ -129,25 +136,75 @@ async def test_a_restart_is_no_news_but_what_expired_meanwhile_is(tmp_path: Path
     database.close()
 
 
-def test_a_trunk_is_news_and_in_the_log_when_it_stands_otherwise(written: Written) -> None:
-    presence = Presence(bindings=None, journal=written, clock=Midnight())  # type: ignore[arg-type] # trunks are not stored
-    carrier = TrunkId("carrier")
-    assert presence.trunk(DEMO, carrier, registers=True).state is Standing.REGISTERING
-    refused = TrunkState(DEMO, carrier, Standing.REFUSED, 403, "Forbidden")
+CARRIER = TrunkId("carrier")
+
+
+def carrier(*, register: bool = True, host: str = "a.example") -> Trunk:
+    return Trunk(CARRIER, (TrunkHost(host), TrunkHost("b.example")), E164("+7495"), register=register)
+
+
+def servers(first: Answering, second: Answering, home: str = "") -> tuple[TrunkServer, ...]:
+    at = {"a.example": ("192.0.2.1:5060", first), "b.example": ("192.0.2.2:5060", second)}
+    return tuple(TrunkServer(host, *told, registered=host == home) for host, told in at.items())
+
+
+@pytest.fixture
+def trunks(written: Written) -> Presence:
+    return Presence(bindings=None, journal=written, clock=Midnight())  # type: ignore[arg-type] # trunks are not stored
+
+
+def test_a_trunk_is_news_and_in_the_log_when_it_stands_otherwise(trunks: Presence, written: Written) -> None:
+    assert trunks.trunk(DEMO, carrier()).state is Standing.REGISTERING
+    refused = TrunkState(DEMO, CARRIER, Standing.REFUSED, 403, "Forbidden")
     with structlog.testing.capture_logs() as log:
-        presence.handle_trunk(refused)
-        assert presence.trunk(DEMO, carrier, registers=True) == refused
-        presence.handle_trunk(TrunkState(DEMO, carrier, Standing.REGISTERING))
-        presence.handle_trunk(TrunkState(DEMO, carrier, Standing.REGISTERED, 200, "OK"))
+        trunks.handle_trunk(refused)
+        assert trunks.trunk(DEMO, carrier()) == refused
+        trunks.handle_trunk(TrunkState(DEMO, CARRIER, Standing.REGISTERING))
+        trunks.handle_trunk(TrunkState(DEMO, CARRIER, Standing.REGISTERED, 200, "OK"))
     assert written.entries == [
-        TrunkChanged(carrier, False, 403, "Forbidden"),
-        TrunkChanged(carrier, True, 200, "OK"),
+        TrunkChanged(CARRIER, False, 403, "Forbidden"),
+        TrunkChanged(CARRIER, True, 200, "OK"),
     ]
-    assert presence.trunk(DEMO, carrier, registers=True).state is Standing.REGISTERED
-    assert presence.trunk(DEMO, carrier, registers=False).state is Standing.BY_ADDRESS
+    assert trunks.trunk(DEMO, carrier()).state is Standing.REGISTERED
+    assert trunks.trunk(DEMO, carrier(register=False)).state is Standing.BY_ADDRESS
     assert [(line["log_level"], line["event"]) for line in log] == [
         ("warning", "trunk_refused"),
         ("info", "trunk_registering"),
         ("info", "trunk_registered"),
     ]
     assert (log[0]["trunk"], log[0]["status"], log[0]["reason"]) == ("carrier", 403, "Forbidden")
+
+
+def test_a_registration_with_another_server_is_news(trunks: Presence, written: Written) -> None:
+    up = Answering.UNKNOWN
+    for home in ("a.example", "b.example", "b.example"):
+        told = TrunkState(DEMO, CARRIER, Standing.REGISTERED, 200, "OK", servers(up, up, home))
+        trunks.handle_trunk(told)
+    assert written.entries == [
+        TrunkChanged(CARRIER, True, 200, "OK", "a.example (192.0.2.1:5060)"),
+        TrunkChanged(CARRIER, True, 200, "OK", "b.example (192.0.2.2:5060)"),
+    ]
+
+
+def test_a_server_that_is_gone_or_back_is_news(trunks: Presence, written: Written) -> None:
+    up, down = Answering.UP, Answering.DOWN
+    with structlog.testing.capture_logs() as log:
+        for first, second in ((up, up), (down, up), (down, down), (up, down)):
+            told = TrunkState(DEMO, CARRIER, Standing.REACHABLE, servers=servers(first, second))
+            trunks.handle_trunk(told)
+    one, other = "a.example (192.0.2.1:5060)", "b.example (192.0.2.2:5060)"
+    assert written.entries == [
+        TrunkServerChanged(CARRIER, one, False),
+        TrunkServerChanged(CARRIER, other, False),
+        TrunkServerChanged(CARRIER, one, True),
+    ]
+    assert [line["event"] for line in log] == ["trunk_server_down", "trunk_server_down", "trunk_server_up"]
+    assert trunks.trunk(DEMO, carrier(register=False)).servers[1].state is down
+    assert not trunks.trunk(DEMO, carrier(register=False, host="c.example")).servers, "another host"
+
+
+def test_a_server_is_named_once() -> None:
+    unknown = Answering.UNKNOWN
+    assert TrunkServer("192.0.2.1", "192.0.2.1:5060", unknown).text == "192.0.2.1:5060"
+    assert TrunkServer("2001:db8::1", "[2001:db8::1]:5060", unknown).text == "[2001:db8::1]:5060"
+    assert TrunkServer("a.example", None, unknown).text == "a.example"

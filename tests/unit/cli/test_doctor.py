@@ -3,7 +3,6 @@
 import os
 import resource
 import shutil
-import socket
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,29 +64,51 @@ def test_the_hard_limit_of_files_counts_because_the_exchange_takes_it_all(hard: 
     assert open_files(hard).grade is grade
 
 
-def test_a_trunk_whose_host_has_no_address_is_ill_though_it_needs_no_registration(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def look_up(host: str, *_: object, **__: object) -> list[object]:
-        if host == "gone.example":
-            raise socket.gaierror(socket.EAI_NONAME, "unknown")
-        return [host]
+def server(
+    host: str, address: str | None, state: str, status: int = 0, reason: str = ""
+) -> dict[str, object]:
+    return {"host": host, "address": address, "state": state, "status": status, "reason": reason}
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    trunk = {"trunk": "carrier", "state": "by_address", "status": 0, "reason": ""}
-    assert trunk_finding("demo", trunk, "sip.example").grade is Grade.WELL
-    finding = trunk_finding("demo", trunk, "gone.example")
-    assert (finding.grade, finding.seen) == (Grade.ILL, "its host gone.example has no address")
+
+def test_a_trunk_whose_host_has_no_address_is_ill_though_it_needs_no_registration() -> None:
+    trunk = {"trunk": "carrier", "state": "by_address", "status": 0, "reason": "", "servers": []}
+    assert trunk_finding("demo", trunk).grade is Grade.WELL
+    why = "the trunk's host has no address"
+    gone = [server("gone.example", None, "down", 503, why)]
+    finding = trunk_finding(
+        "demo", {**trunk, "state": "unreachable", "status": 503, "reason": why, "servers": gone}
+    )
+    assert (finding.grade, finding.seen) == (Grade.ILL, f"no answer from gone.example: 503 {why}")
     assert "can be looked up" in finding.remedy
+
+
+@pytest.mark.parametrize("state", ["registered", "reachable", "by_address"])
+def test_a_trunk_with_a_server_that_is_down_is_a_warning(state: str) -> None:
+    servers = [
+        server("a.example", "192.0.2.1:5060", "down", 408, "no answer from the network"),
+        server("b.example", "192.0.2.2:5060", "up"),
+    ]
+    trunk = {"trunk": "carrier", "state": state, "status": 0, "reason": "", "servers": servers}
+    finding = trunk_finding("demo", trunk)
+    assert finding.grade is Grade.WARNING
+    assert finding.seen == (
+        "1 of 2 servers give no answer: a.example at 192.0.2.1:5060 (408 no answer from the network)"
+    )
+    assert "firewall" in finding.remedy
 
 
 @pytest.mark.parametrize(
     ("state", "grade"),
-    [("registered", Grade.WELL), ("registering", Grade.WELL), ("refused", Grade.ILL)],
+    [
+        ("registered", Grade.WELL),
+        ("registering", Grade.WELL),
+        ("reachable", Grade.WELL),
+        ("refused", Grade.ILL),
+    ],
 )
 def test_how_a_registration_stands_has_a_grade(state: str, grade: Grade) -> None:
-    trunk = {"trunk": "carrier", "state": state, "status": 403, "reason": "Forbidden"}
-    assert trunk_finding("demo", trunk, "gone.invalid").grade is grade
+    trunk = {"trunk": "carrier", "state": state, "status": 403, "reason": "Forbidden", "servers": []}
+    assert trunk_finding("demo", trunk).grade is grade
 
 
 @pytest.mark.parametrize(

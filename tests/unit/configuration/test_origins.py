@@ -3,12 +3,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.configuration.origins import network_of, origins_of, overlap
-from orchestrator.model.directory import Trunk
+from orchestrator.model.directory import Trunk, TrunkHost
 from orchestrator.model.identifiers import E164, TrunkId
 
 
 def test_a_trunk_is_known_by_its_host_and_its_sources() -> None:
-    trunk = Trunk(TrunkId("t"), "SIP.carrier.example", E164("+7495"), sources=("192.0.2.0/24", "2001:db8::1"))
+    trunk = Trunk(
+        TrunkId("t"),
+        (TrunkHost("SIP.carrier.example"),),
+        E164("+7495"),
+        sources=("192.0.2.0/24", "2001:db8::1"),
+    )
     assert [(key, str(origin)) for key, origin in origins_of(trunk)] == [
         ("host", "sip.carrier.example"),
         ("sources[0]", "192.0.2.0/24"),

@@ -13,7 +13,7 @@ from orchestrator.configuration.fields import Problems
 from orchestrator.configuration.planning import plan_delete, plan_document, plan_put, read_document
 from orchestrator.configuration.reading import Secrets
 from orchestrator.configuration.writing import export
-from orchestrator.model.directory import SipDevice, Trunk
+from orchestrator.model.directory import SipDevice, Trunk, TrunkHost
 from orchestrator.model.errors import ConfigError, NoSuchObject, NotPermitted
 from orchestrator.model.identifiers import E164, CompanyId, PersonId, TrunkId
 from orchestrator.model.outside import Ceiling
@@ -50,9 +50,14 @@ AROUND = Surroundings(
     domains={"taken.example": CompanyId("other")},
     trunks={
         CompanyId("other"): (
-            Trunk(TrunkId("theirs"), "192.0.2.9", E164("+74950000000"), sources=("198.51.100.0/25",)),
-            Trunk(TrunkId("named"), "sip.taken.example", E164("+74950000000")),
-            Trunk(TrunkId("registers"), "203.0.113.9", E164("+74950000000"), register=True),
+            Trunk(
+                TrunkId("theirs"),
+                (TrunkHost("192.0.2.9"),),
+                E164("+74950000000"),
+                sources=("198.51.100.0/25",),
+            ),
+            Trunk(TrunkId("named"), (TrunkHost("sip.taken.example"),), E164("+74950000000")),
+            Trunk(TrunkId("registers"), (TrunkHost("203.0.113.9"),), E164("+74950000000"), register=True),
         )
     },
     time_zones=frozenset({"UTC", "Europe/Moscow"}),

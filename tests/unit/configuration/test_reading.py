@@ -3,7 +3,8 @@ import pytest
 from orchestrator.configuration.digest import Secret, secret_of
 from orchestrator.configuration.fields import Fields, Problems
 from orchestrator.configuration.reading import Secrets, read_company, read_number, read_person, read_trunk
-from orchestrator.model.directory import Announcement, OutsideDevice, SipDevice, ToPerson
+from orchestrator.configuration.writing import write_trunk
+from orchestrator.model.directory import Announcement, OutsideDevice, SipDevice, ToPerson, Trunk, TrunkHost
 from orchestrator.model.errors import Problem
 from orchestrator.model.identifiers import DeviceId
 
@@ -126,12 +127,72 @@ def test_a_trunks_host_is_a_name_or_an_address(host: str, told: str | None) -> N
     assert problems.found == ([] if told is None else [Problem("trunks[0].host", told)])
 
 
-@pytest.mark.parametrize(
-    ("transport", "problems", "port"),
-    [("udp", 0, 5060), ("tcp", 0, 5060), ("tls", 0, 5061), ("sctp", 1, 5060)],
-)
-def test_a_trunk_speaks_udp_tcp_or_tls_at_the_usual_port(transport: str, problems: int, port: int) -> None:
+@pytest.mark.parametrize(("transport", "problems"), [("udp", 0), ("tcp", 0), ("tls", 0), ("sctp", 1)])
+def test_a_trunk_speaks_udp_tcp_or_tls(transport: str, problems: int) -> None:
     found = Problems()
     body = {"id": "t", "host": "sip.example", "caller_number": "+74951234567", "transport": transport}
-    trunk = read_trunk(Fields(body, "", found), Secrets())
-    assert (len(found.found), trunk.port) == (problems, port)
+    read_trunk(Fields(body, "", found), Secrets())
+    assert len(found.found) == problems
+
+
+def trunk_of(**keys: object) -> tuple[Trunk, list[Problem]]:
+    found = Problems()
+    fields = Fields({"id": "t", "caller_number": "+74951234567", **keys}, "", found)
+    trunk = read_trunk(fields, Secrets())
+    fields.finish()
+    return trunk, found.found
+
+
+def test_a_trunk_has_one_host_or_several_with_their_ranks() -> None:
+    trunk, problems = trunk_of(host="sip.example")
+    assert (trunk.hosts, trunk.failover_s, trunk.health_s) == ((TrunkHost("sip.example"),), 4.0, None)
+    several = [
+        {"host": "a.example", "priority": 10, "weight": 60},
+        {"host": "b.example", "port": 5070, "priority": 20},
+    ]
+    trunk, more = trunk_of(hosts=several, failover_s=2, health_s=30)
+    assert trunk.hosts == (TrunkHost("a.example", None, 10, 60), TrunkHost("b.example", 5070, 20))
+    assert (trunk.failover_s, trunk.health_s, problems, more) == (2.0, 30.0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("keys", "path", "told"),
+    [
+        ({}, "host", "missing"),
+        ({"hosts": []}, "hosts", "name at least one, such as {host: sip.carrier.example}"),
+        ({"hosts": [{"host": "a.example:5070"}]}, "hosts[0].host", "is a host with its port"),
+        ({"hosts": [{"host": "a.example", "rank": 1}]}, "hosts[0].rank", ""),
+        ({"hosts": [{"host": "a.example", "priority": 65_536}]}, "hosts[0].priority", "must be 0 to 65535"),
+        ({"hosts": [{"host": "a.example"}, {"host": "A.example"}]}, "hosts[1].host", "is given twice"),
+        ({"hosts": [{"host": "a.example"}], "host": "b.example"}, "host", "stands in hosts"),
+        ({"hosts": [{"host": f"{i}.example"} for i in range(17)]}, "hosts", "at most 16"),
+        ({"host": "a.example", "health_s": 1}, "health_s", "must be 5 to 3600 seconds"),
+        ({"host": "a.example", "failover_s": 0}, "failover_s", "must be 1 to 30 seconds"),
+    ],
+)
+def test_what_is_wrong_with_the_hosts_of_a_trunk_is_told(
+    keys: dict[str, object], path: str, told: str
+) -> None:
+    problem = trunk_of(**keys)[1][0]
+    assert problem.path == path
+    assert told in problem.what
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"host": "a.example"},
+        {"host": "a.example", "port": 5060, "health_s": 30.0},
+        {"hosts": [{"host": "a.example", "priority": 1}]},
+        {
+            "hosts": [{"host": "a.example"}, {"host": "b.example", "port": 5070, "weight": 3}],
+            "failover_s": 2.0,
+        },
+    ],
+)
+def test_the_hosts_of_a_trunk_are_written_as_they_are_read(keys: dict[str, object]) -> None:
+    trunk = trunk_of(**keys)[0]
+    written = write_trunk(trunk)
+    assert {key: written[key] for key in keys} == keys
+    assert not {"host", "port", "hosts", "health_s", "failover_s"} - keys.keys() & written.keys()
+    assert trunk_of(**{k: v for k, v in written.items() if k not in ("id", "caller_number")})[0] == trunk

@@ -26,7 +26,7 @@ from orchestrator.model.registrations import Standing, TrunkState
     ],
 )
 def test_why_the_far_end_did_not_pick_up(by: EndedBy, status: int, reason: str, why: Refusal) -> None:
-    assert failure_of(LegEnd(by, status, reason), rang=False) == Failed(why, status)
+    assert failure_of(LegEnd(by, status, reason), rang=False) == Failed(why, status, reason)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_why_the_far_end_did_not_pick_up(by: EndedBy, status: int, reason: str, 
     ],
 )
 def test_who_rang_is_there(by: EndedBy, status: int, reason: str, why: Refusal) -> None:
-    assert failure_of(LegEnd(by, status, reason), rang=True) == Failed(why, status)
+    assert failure_of(LegEnd(by, status, reason), rang=True) == Failed(why, status, reason)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,48 @@ def test_who_rang_is_there(by: EndedBy, status: int, reason: str, why: Refusal) 
 )
 def test_how_a_registering_trunk_stands(registered: bool, status: int, standing: Standing) -> None:
     event: Any = SimpleNamespace(
-        company="demo", trunk="t", registered=registered, status=status, reason="why"
+        company="demo",
+        trunk="t",
+        registers=True,
+        registered=registered,
+        status=status,
+        reason="why",
+        servers=[],
     )
     assert trunk_state_of(event) == TrunkState(CompanyId("demo"), TrunkId("t"), standing, status, "why")
+
+
+@pytest.mark.parametrize(
+    ("standings", "standing", "status"),
+    [
+        (["unknown", "unknown"], Standing.BY_ADDRESS, 0),
+        (["up", "down"], Standing.REACHABLE, 0),
+        (["unknown", "down"], Standing.BY_ADDRESS, 0),
+        (["down", "down"], Standing.UNREACHABLE, 408),
+    ],
+)
+def test_how_a_trunk_known_by_its_address_stands(
+    standings: list[str], standing: Standing, status: int
+) -> None:
+    def server(place: int, standing: str) -> Any:
+        return SimpleNamespace(
+            host=f"{place}.example",
+            address=f"192.0.2.{place}:5060",
+            standing=standing,
+            is_home=False,
+            status=408 if standing == "down" else 0,
+            reason="why" if standing == "down" else "",
+        )
+
+    event: Any = SimpleNamespace(
+        company="demo",
+        trunk="t",
+        registers=False,
+        registered=False,
+        status=0,
+        reason="",
+        servers=[server(place, one) for place, one in enumerate(standings)],
+    )
+    state = trunk_state_of(event)
+    assert (state.state, state.status, state.reason) == (standing, status, "why" if status else "")
+    assert [one.state.value for one in state.servers] == standings

@@ -139,6 +139,8 @@ OTHERS: list[j.Entry] = [
     j.DeviceRegistered(DESK.id, "192.0.2.1:5060", "udp", "baresip"),
     j.DeviceUnregistered(DESK.id, "expired"),
     j.TrunkChanged(TrunkId("carrier"), False, 403, "Forbidden"),
+    j.TrunkServerChanged(TrunkId("carrier"), "a.example (192.0.2.1:5060)", False, 408, "no answer"),
+    j.TrunkServerTried(CALL, LegId(2), TrunkId("carrier"), "192.0.2.1:5060", 503, "Full"),
     j.ConfigurationChanged("admin", ("person anna: extension 101 → 111",)),
     j.CommandAccepted(CommandId("x"), "transfer", "crm"),
     j.CommandCompleted(CommandId("x"), "transfer"),
@@ -189,3 +191,54 @@ def test_it_is_said_who_may_not_call_what(because: Bar, english_words: str, russ
 def test_every_bar_is_said(barred: Barred) -> None:
     for language in LANGUAGES:
         assert barred.number in say(j.OutsideBarred(CALL, barred), NAMES, language)
+
+
+@pytest.mark.parametrize(
+    ("entry", "english_words", "russian_words"),
+    [
+        (
+            j.TrunkServerTried(
+                CALL,
+                LegId(2),
+                TrunkId("carrier"),
+                "a.example (192.0.2.1:5060)",
+                408,
+                "no answer from the network",
+                "B",
+            ),
+            "Trunk carrier: a.example (192.0.2.1:5060) did not take the call, SIP 408 (no answer from the network); "
+            "B is tried",
+            "Транк carrier: вызов не принят сервером a.example (192.0.2.1:5060), SIP 408 (сеть не ответила); "
+            "следующий сервер: B",
+        ),
+        (
+            j.TrunkServerTried(CALL, LegId(2), TrunkId("carrier"), "B", 503, "Full"),
+            "Trunk carrier: B did not take the call, SIP 503 (Full); there is no other",
+            "Транк carrier: вызов не принят сервером B, SIP 503 (Full); других серверов нет",
+        ),
+        (
+            j.DeviceFailed(
+                CALL, LegId(2), None, None, Refusal.UNREACHABLE, 503, "the trunk's host has no address"
+            ),
+            "could not be reached, SIP 503 (the trunk's host has no address)",
+            "недоступен, SIP 503 (у имени транка нет адреса)",
+        ),
+        (
+            j.TrunkServerChanged(TrunkId("carrier"), "B", False, 503, "no connection"),
+            "Trunk carrier: B does not answer, SIP 503 (no connection)",
+            "Транк carrier: сервер B не отвечает, SIP 503 (нет соединения)",
+        ),
+        (
+            j.TrunkServerChanged(TrunkId("carrier"), "B", True),
+            "Trunk carrier: B answers again",
+            "Транк carrier: сервер B снова отвечает",
+        ),
+        (
+            j.TrunkChanged(TrunkId("carrier"), True, 200, "OK", "B"),
+            "Trunk carrier is registered with B: 200 OK",
+            "Транк carrier зарегистрирован, сервер B: 200 OK",
+        ),
+    ],
+)
+def test_what_became_of_a_trunks_servers(entry: j.Entry, english_words: str, russian_words: str) -> None:
+    assert (say(entry, Names(), "en"), say(entry, Names(), "ru")) == (english_words, russian_words)

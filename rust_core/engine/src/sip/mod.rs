@@ -2,6 +2,7 @@
 
 mod connection;
 mod connections;
+mod dns;
 mod joints;
 mod obey;
 mod resolver;

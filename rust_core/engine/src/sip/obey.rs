@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use tandem_sip::endpoint::{
-    Command as SipCommand, Dated, EndedBy, Event as SipEvent, FIRST_DIALLED_LEG, Incoming, LegEnd,
-    LegId,
+    Command as SipCommand, Dated, EndedBy, Event as SipEvent, FIRST_DIALLED_LEG, Host, Incoming,
+    LegEnd, LegId,
 };
 
 use super::resolver::literal;
@@ -72,12 +72,17 @@ impl SipThread {
             Command::SetTrunks(mut trunks) => {
                 let mut named = Vec::new();
                 for trunk in &mut trunks {
-                    trunk.address = self.resolver.address(&trunk.host, trunk.port);
-                    if literal(&trunk.host, trunk.port).is_none() {
-                        named.push((trunk.host.clone(), trunk.port));
+                    let transport = trunk.transport;
+                    for own in &mut trunk.hosts.list {
+                        let host = own.wanted(transport);
+                        own.servers = self.resolver.servers(&host);
+                        if literal(&host).is_none() {
+                            named.push(host);
+                        }
                     }
                 }
-                named.sort();
+                let by_name = |host: &Host| (host.name.clone(), host.port, host.transport.as_str());
+                named.sort_by_key(by_name);
                 named.dedup();
                 if let Some(tls) = &mut self.connections.tls {
                     tls.set_trunks(&trunks);
@@ -150,12 +155,10 @@ impl SipThread {
                     self.tell(at, What::WrongPasswords { source, count, account });
                 }
                 SipEvent::Proven(connection) => self.connections.prove(connection),
-                SipEvent::TrunkChanged { company, trunk, registered, status, reason } => {
-                    self.tell(
-                        at,
-                        What::TrunkStateChanged { company, trunk, registered, status, reason },
-                    );
+                SipEvent::Tried(leg, tried) => {
+                    self.tell(at, What::ServerTried { leg: leg.0, tried })
                 }
+                SipEvent::TrunkChanged(state) => self.tell(at, What::TrunkStateChanged(state)),
             }
         }
     }

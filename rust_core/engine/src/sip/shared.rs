@@ -1,14 +1,13 @@
 //! What the SIP thread shares with the rest of the engine, and what it is told by others.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use mio::{Poll, Token, Waker};
+use tandem_sip::endpoint::{Host, Server};
 
-use super::resolver::Host;
 use super::tls::Identity;
 use super::trace::Trace;
 use crate::command::Command;
@@ -23,8 +22,8 @@ pub(crate) enum Input {
     Command(Command),
     /// The media side tells something.
     Media(MediaEvent),
-    /// A host name has an address.
-    Resolved(Host, Option<SocketAddr>),
+    /// A host has these servers now, or none.
+    Resolved(Host, Vec<Server>),
     /// The files of the certificate have changed; what they hold now.
     Certificate(Box<io::Result<Identity>>),
     /// It is time to end.

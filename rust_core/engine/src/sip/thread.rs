@@ -14,6 +14,7 @@ use tandem_sip::endpoint::{
 };
 
 use super::connections::{Chunk, Connections, FIRST_TOKEN, Lost, Unsent, Web};
+use super::dns::NameServers;
 use super::joints::Joints;
 use super::resolver::Resolver;
 use super::setup::SetupTimes;
@@ -99,8 +100,12 @@ impl SipThread {
         let sink = move |event| for_media.post(Input::Media(event));
         let media = MediaShards::start(media_options, Arc::new(sink))?;
         let for_resolver = shared.clone();
-        let resolver = Resolver::start(move |host, address| {
-            for_resolver.post(Input::Resolved(host, address));
+        let name_servers = match options.name_servers.as_slice() {
+            [] => NameServers::OfHost,
+            these => NameServers::These(these.to_vec()),
+        };
+        let resolver = Resolver::start(name_servers, move |host, servers| {
+            for_resolver.post(Input::Resolved(host, servers));
         })?;
         let for_watch = shared.clone();
         let tell = move |read| for_watch.post(Input::Certificate(Box::new(read)));
@@ -299,15 +304,12 @@ impl SipThread {
         match input {
             Input::Command(command) => self.obey(now, command),
             Input::Media(event) => self.on_media(now, event),
-            Input::Resolved((host, port), address) => {
-                if let Some(address) = address {
-                    if let Some(tls) = &mut self.connections.tls {
-                        tls.resolved(&host, address.ip());
-                    }
-                    self.resolver.answered((host.clone(), port), address);
+            Input::Resolved(host, servers) => {
+                if let Some(tls) = &mut self.connections.tls {
+                    tls.resolved(&host, &servers);
                 }
-                self.endpoint
-                    .handle_command(now, SipCommand::ResolvedTrunk { host, port, address });
+                self.resolver.answered(&host, &servers);
+                self.endpoint.handle_command(now, SipCommand::Resolved { host, servers });
             }
             Input::Certificate(read) => {
                 let fault = self.connections.tls.as_mut().and_then(|tls| tls.renew(*read));

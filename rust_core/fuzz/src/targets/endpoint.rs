@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tandem_sip::auth::Secrets;
 use tandem_sip::endpoint::{
     Account, CallerId, Command, Config, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegId, Listener,
-    Target, Transmit, Transport, Trunk,
+    Target, Transmit, Transport, Trunk, TrunkHosts,
 };
 use tandem_sip::wire::{Address, HeaderName, Limits, Message, Request, parse};
 
@@ -249,10 +249,8 @@ fn trunk() -> Trunk {
     Trunk {
         company: "demo".to_owned(),
         id: "carrier".to_owned(),
-        host: "carrier.example".to_owned(),
-        port: 5060,
+        hosts: TrunkHosts::of_one("carrier.example", 5060, Some(([198, 51, 100, 9], 5060).into())),
         transport: Transport::Udp,
-        address: Some(([198, 51, 100, 9], 5060).into()),
         sources: Vec::new(),
         credentials: None,
         domain: "carrier.example".to_owned(),

@@ -12,10 +12,14 @@ use crate::session_timer::SessionTimer;
 use crate::wire::{HeaderName, quoted};
 
 impl Endpoint {
-    /// Somebody is sought for this leg still.
+    /// Somebody is sought for this leg still: that is decided, whenever the caller hears it ring.
     pub(super) fn led_on(&mut self, now: Instant, id: LegId) {
-        if let Some(leg) = self.legs.get_mut(&id) {
-            leg.led_on_at = Some(now);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.led_on_at = Some(now);
+        if leg.state == LegState::Undecided {
+            leg.state = LegState::Ringing;
+            self.undecided.remove(&id);
+            self.sweep_later(now);
         }
     }
 

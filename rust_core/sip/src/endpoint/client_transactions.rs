@@ -108,6 +108,16 @@ impl Endpoint {
         self.clients.insert(id, transaction);
     }
 
+    /// Lets a transaction end earlier than RFC 3261 says, if nothing has come by then.
+    pub(super) fn hurry_client(&mut self, at: Instant, id: ClientId) {
+        if let Some(transaction) = self.clients.get_mut(&id)
+            && at < transaction.until
+        {
+            transaction.until = at;
+            self.timers.set(at, Due::ClientEnd(id));
+        }
+    }
+
     pub(super) fn client_resend(&mut self, now: Instant, id: ClientId) {
         let Some(transaction) = self.clients.get_mut(&id) else { return };
         let is_invite = transaction.method == Method::Invite;
@@ -116,7 +126,8 @@ impl Endpoint {
             ClientState::Proceeding => !is_invite,
             ClientState::Completed | ClientState::Accepted => false,
         };
-        if !repeats || now >= transaction.until {
+        let is_given_up = matches!(transaction.owner, Owner::GivenUp(_));
+        if !repeats || is_given_up || now >= transaction.until {
             return;
         }
         // Timer A doubles without bound, timer E up to T2; while proceeding E is T2 (§17.1.2.2).
@@ -144,17 +155,25 @@ impl Endpoint {
         {
             return self.ring_on(now, id);
         }
+        if transaction.state == ClientState::Calling && self.give_up(now, id) {
+            return;
+        }
         let Some(transaction) = self.clients.remove(&id) else { return };
         if matches!(transaction.state, ClientState::Calling | ClientState::Proceeding) {
-            self.on_client_failure(now, transaction.owner, 408, "no answer from the network");
+            let (owner, flow) = (transaction.owner, transaction.flow);
+            self.on_client_failure(now, owner, flow, 408, NO_ANSWER);
         }
     }
 
     /// Timer C (RFC 3261 §16.6): a far end may ring for longer than 64·T1, but not for ever.
     fn ring_on(&mut self, now: Instant, id: ClientId) {
         let Some(transaction) = self.clients.get_mut(&id) else { return };
+        let usual = transaction.started + TRANSACTION_LIFE;
         let limit = transaction.started + RING_LIMIT;
-        if now < limit {
+        if now < usual {
+            // It was hurried, and has been quick; the usual timer is set already.
+            transaction.until = usual;
+        } else if now < limit {
             transaction.until = limit;
             self.timers.set(limit, Due::ClientEnd(id));
         } else if let Owner::Dial(leg) = transaction.owner {
@@ -175,7 +194,7 @@ impl Endpoint {
         failed.sort_unstable();
         for id in failed {
             if let Some(transaction) = self.clients.remove(&id) {
-                self.on_client_failure(now, transaction.owner, 503, why);
+                self.on_client_failure(now, transaction.owner, transaction.flow, 503, why);
             }
         }
     }
@@ -219,7 +238,8 @@ impl Endpoint {
             Owner::Probe(leg) => self.on_probe_response(now, leg, response),
             Owner::Key(leg) => self.on_key_done(leg),
             Owner::Prack(leg) => self.on_prack_response(now, id, leg, request, response),
-            Owner::Dial(_) | Owner::Nobody => {}
+            Owner::Health(server, question) => self.on_health(now, server, question, response),
+            Owner::Dial(_) | Owner::GivenUp(_) | Owner::Nobody => {}
         }
     }
 
@@ -229,8 +249,10 @@ impl Endpoint {
         match (response.status, transaction.state) {
             (..200, ClientState::Calling | ClientState::Proceeding) => {
                 transaction.state = ClientState::Proceeding;
-                if let Owner::Dial(leg) = owner {
-                    self.on_provisional(now, leg, id.0, response);
+                match owner {
+                    Owner::Dial(leg) => self.on_provisional(now, leg, id.0, response),
+                    Owner::GivenUp(_) => self.withdraw_late(now, id.0),
+                    _ => {}
                 }
             }
             (200..300, ClientState::Calling | ClientState::Proceeding) => {
@@ -243,14 +265,18 @@ impl Endpoint {
                 match owner {
                     Owner::Dial(leg) => self.on_dial_answered(now, leg, id, response),
                     Owner::Refresh(leg, _) => self.on_reinvite_answered(now, leg, id, response),
+                    Owner::GivenUp(trunk) => self.say_farewell(now, Some(trunk), id, response),
                     _ => {}
                 }
             }
-            (200..300, ClientState::Accepted) => {
-                if let Owner::Dial(leg) | Owner::Refresh(leg, _) = owner {
-                    self.on_further_answer(now, leg, id, response);
+            (200..300, ClientState::Accepted) => match owner {
+                Owner::Dial(leg) | Owner::Refresh(leg, _) => {
+                    let trunk = self.legs.get(&leg).and_then(|leg| leg.trunk.clone());
+                    self.on_further_answer(now, trunk, id, response);
                 }
-            }
+                Owner::GivenUp(trunk) => self.on_further_answer(now, Some(trunk), id, response),
+                _ => {}
+            },
             (300.., ClientState::Calling | ClientState::Proceeding) => {
                 let flow = transaction.flow;
                 let is_stream = flow.transport.is_reliable();
@@ -288,6 +314,9 @@ impl Endpoint {
         (transaction.branch == branch && transaction.method == method).then_some(id)
     }
 }
+
+/// Why a request failed that nobody answered.
+pub(super) const NO_ANSWER: &str = "no answer from the network";
 
 /// RFC 3261 §17.1.1.3.
 fn ack_of_refusal(invite: &Request, response: &Response) -> Request {

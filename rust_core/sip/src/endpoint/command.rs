@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::accounts::Accounts;
 use crate::auth::{Credentials, Secrets};
+use crate::trunk_hosts::{Host, Server, TrunkHosts};
 
 use super::flow::Transport;
 
@@ -40,14 +41,10 @@ pub struct Trunk {
     pub company: String,
     /// Unique in the company.
     pub id: String,
-    /// As configured; stands in Request-URIs.
-    pub host: String,
-    /// Port of `host`.
-    pub port: u16,
+    /// Where it is.
+    pub hosts: TrunkHosts,
     /// How to send.
     pub transport: Transport,
-    /// `host` resolved; `None` until it is.
-    pub address: Option<SocketAddr>,
     /// Further networks whose requests are this trunk's: address and prefix length.
     pub sources: Vec<(IpAddr, u8)>,
     /// For challenges of this peer.
@@ -194,14 +191,12 @@ pub enum Command {
     SetAccounts(Arc<Accounts>),
     /// Replaces the trunks.
     SetTrunks(Vec<Trunk>),
-    /// A trunk's host has (another) address, or none.
-    ResolvedTrunk {
-        /// Host as configured.
-        host: String,
-        /// Port as configured.
-        port: u16,
-        /// What it is now.
-        address: Option<SocketAddr>,
+    /// A host of trunks has (other) servers, or none.
+    Resolved {
+        /// What was looked up.
+        host: Host,
+        /// What is there now.
+        servers: Vec<Server>,
     },
     /// Takes over registrations.
     RestoreBindings(Vec<RestoredBinding>),

@@ -76,4 +76,10 @@ counters! {
     trunks,
     /// Of these, registered by us.
     trunks_registered,
+    /// Calls and registers that went on to another server of their trunk.
+    trunk_failovers,
+    /// OPTIONS that asked servers of trunks for a sign of life.
+    trunk_probes,
+    /// Servers of trunks that give no answer now.
+    trunk_servers_down,
 }

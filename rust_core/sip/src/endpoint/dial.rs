@@ -1,10 +1,9 @@
 //! Makes calls (RFC 3261 §13.2.1).
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-
-use bytes::Bytes;
 
 use super::config::MAX_TRANSACTIONS;
 use super::incoming::ANONYMOUS;
@@ -12,13 +11,14 @@ use super::requests::ALLOWED;
 use super::reserve::Holder;
 use super::{
     Account, CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Target,
-    Trunk,
+    Transport, Trunk,
 };
 use crate::dialog;
-use crate::leg::{Leg, LegState, MAX_FORWARDS};
+use crate::leg::{Hop, Hops, Leg, LegState, MAX_FORWARDS};
 use crate::offer_answer::{Direction, offer, own_codecs};
 use crate::session_timer::{self, OUR_INTERVAL};
 use crate::transaction::Owner;
+use crate::trunk_hosts::TrunkHost;
 use crate::way;
 use crate::wire::{HeaderName, Method, Request, encode_user, quoted};
 
@@ -27,8 +27,9 @@ type NoWay = (u16, EndedBy, &'static str);
 
 /// How to reach a target, and how it is named.
 struct Way {
-    flow: Flow,
-    uri: String,
+    hop: Hop,
+    /// The servers of a trunk that are tried after that.
+    others: VecDeque<Hop>,
     to: String,
     domain: String,
     routes: Vec<String>,
@@ -61,7 +62,7 @@ impl Endpoint {
         let hops = served.map_or(Some(MAX_FORWARDS), Leg::hops_left);
         let way = hops
             .ok_or((483, EndedBy::Us, "too many hops"))
-            .and_then(|hops| Ok((hops, self.way_to(target, caller, offer_of)?)));
+            .and_then(|hops| Ok((hops, self.way_to(now, target, caller, offer_of)?)));
         let (max_forwards, way) = match way {
             Ok(way) => way,
             Err((status, by, why)) => {
@@ -87,8 +88,8 @@ impl Endpoint {
             local_tag: self.new_tag(id),
             local: format!("{name}<sip:{}@{}>", encode_user(number), way.domain),
             remote: way.to,
-            is_sips: way::is_sips(&way.uri),
-            remote_target: way.uri,
+            is_sips: way::is_sips(&way.hop.uri),
+            remote_target: way.hop.uri.clone(),
             routes: way.routes,
             contact_user: way.contact_user,
             trunk: way.trunk,
@@ -97,12 +98,11 @@ impl Endpoint {
             max_forwards,
             serves: offer_of,
             offered: codecs,
-            ..Leg::new(id, way.flow)
+            ..Leg::new(id, way.hop.flow)
         };
-        let session = leg.next_session(rtp);
-        let body = offer(&session, &leg.offered, Direction::SendRecv);
-        let invite = self.invite(&mut leg, body.into());
-        let flow = leg.flow;
+        if !way.others.is_empty() {
+            leg.hops = Some(Box::new(Hops { current: way.hop, rest: way.others, rtp }));
+        }
         self.add_leg(leg);
         if let Some(served) = offer_of.and_then(|other| self.legs.get_mut(&other)) {
             served.rung += 1;
@@ -110,14 +110,48 @@ impl Endpoint {
         if let Some(holder) = way.reserve_of {
             self.reserve.enter(id, holder);
         }
+        self.send_invite(now, id, rtp);
+    }
+
+    /// The first INVITE of a leg to where it is tried now.
+    pub(super) fn send_invite(&mut self, now: Instant, id: LegId, rtp: SocketAddr) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let session = leg.next_session(rtp);
+        let body = offer(&session, &leg.offered, Direction::SendRecv);
+        let mut invite = dialog::request(leg, Method::Invite);
+        invite.headers.set(HeaderName::MaxForwards, leg.max_forwards.to_string());
+        let leg = &*leg;
+        invite.headers.push(
+            HeaderName::Contact,
+            way::contact(&self.config.listeners, &leg.contact_user, leg.flow, leg.is_sips),
+        );
+        invite.headers.push(HeaderName::Allow, ALLOWED);
+        for (name, value) in session_timer::offering(OUR_INTERVAL) {
+            invite.headers.push(name, value);
+        }
+        invite.headers.set(HeaderName::Supported, "100rel, timer");
+        invite.headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
+        invite.headers.push(HeaderName::ContentType, "application/sdp");
+        invite.body = body.into();
+        let flow = leg.flow;
+        self.open_dial(now, id, flow, invite);
+    }
+
+    /// Sends an INVITE of a leg. A server that stays silent has to be quick while there are others.
+    pub(super) fn open_dial(&mut self, now: Instant, id: LegId, flow: Flow, invite: Request) {
         let client = self.open_client(now, flow, invite, Owner::Dial(id));
-        if let Some(leg) = self.legs.get_mut(&id) {
-            leg.client = Some(client);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.client = Some(client);
+        let has_others = leg.hops.as_ref().is_some_and(|hops| !hops.rest.is_empty());
+        if let Some(trunk) = leg.trunk.as_ref().filter(|_| has_others) {
+            let patience = trunk.hosts.patience;
+            self.hurry_client(now + patience, (client, false));
         }
     }
 
     fn way_to(
         &mut self,
+        now: Instant,
         target: &Target,
         caller: &CallerId,
         served: Option<LegId>,
@@ -142,8 +176,8 @@ impl Endpoint {
                     return Err(fails(480, NOT_SECURE));
                 }
                 Ok(Way {
-                    flow: place.flow,
-                    uri: place.contact.clone(),
+                    hop: Hop { flow: place.flow, uri: place.contact.clone(), shown: String::new() },
+                    others: VecDeque::new(),
                     to: format!("<sip:{}@{}>", encode_user(&account.username), account.realm),
                     domain: account.realm.clone(),
                     routes: place.path.clone(),
@@ -161,11 +195,10 @@ impl Endpoint {
                     .named(company, trunk)
                     .cloned()
                     .ok_or(fails(404, "no such trunk"))?;
-                let peer =
-                    trunk.address.ok_or(fails(503, "the trunk's host has no address yet"))?;
-                let flow = way::to_address(&self.config.listeners, trunk.transport, peer)
-                    .ok_or(fails(503, "nothing listens for this transport"))?;
-                if in_clear(&flow) {
+                let mut hops =
+                    self.hops_of(now, &trunk, number, is_sips).map_err(|why| fails(503, why))?;
+                let hop = hops.pop_front().ok_or(fails(503, NO_LISTENER))?;
+                if in_clear(&hop.flow) {
                     return Err(fails(480, NOT_SECURE));
                 }
                 let has_place = self.trunks.enter(&trunk, false);
@@ -173,9 +206,9 @@ impl Endpoint {
                     return Err((503, EndedBy::Us, "the trunk is full"));
                 }
                 Ok(Way {
-                    flow,
+                    hop,
+                    others: hops,
                     to: format!("<sip:{}@{}>", encode_user(number), bracketed(&trunk.domain)),
-                    uri: uri_at(&trunk, number, is_sips),
                     domain: bracketed(&trunk.domain),
                     routes: Vec::new(),
                     contact_user: trunk.contact_user.clone(),
@@ -187,30 +220,38 @@ impl Endpoint {
             }
         }
     }
+}
 
-    fn invite(&self, leg: &mut Leg, body: Bytes) -> Request {
-        let mut invite = dialog::request(leg, Method::Invite);
-        invite.headers.set(HeaderName::MaxForwards, leg.max_forwards.to_string());
-        invite.headers.push(HeaderName::Contact, self.contact(leg));
-        invite.headers.push(HeaderName::Allow, ALLOWED);
-        for (name, value) in session_timer::offering(OUR_INTERVAL) {
-            invite.headers.push(name, value);
+impl Endpoint {
+    /// The servers of a trunk in the order in which they are tried, or why there are none.
+    fn hops_of(
+        &mut self,
+        now: Instant,
+        trunk: &Trunk,
+        number: &str,
+        is_sips: bool,
+    ) -> Result<VecDeque<Hop>, &'static str> {
+        let order = self.trunks.order(&mut self.rng, now, trunk, true);
+        if order.is_empty() {
+            return Err(NO_ADDRESS);
         }
-        invite.headers.set(HeaderName::Supported, "100rel, timer");
-        invite.headers.push(HeaderName::UserAgent, self.config.user_agent.clone());
-        invite.headers.push(HeaderName::ContentType, "application/sdp");
-        invite.body = body;
-        invite
+        let hops = order.into_iter().filter_map(|(host, server)| {
+            let address = server.address;
+            let flow = way::to_address(&self.config.listeners, trunk.transport, address)?;
+            let uri = uri_at(host, trunk.transport, number, is_sips);
+            Some(Hop { flow, uri, shown: host.shown(address) })
+        });
+        Ok(hops.collect())
     }
 }
 
-/// A number at a trunk (RFC 3261 §19.1.1).
-fn uri_at(trunk: &Trunk, number: &str, is_sips: bool) -> String {
+/// A number at a host of a trunk (RFC 3261 §19.1.1).
+fn uri_at(host: &TrunkHost, transport: Transport, number: &str, is_sips: bool) -> String {
     let scheme = if is_sips { "sips" } else { "sip" };
-    let is_usual = trunk.port == trunk.transport.default_port();
-    let port = if is_usual { String::new() } else { format!(":{}", trunk.port) };
-    let (user, host) = (encode_user(number), bracketed(&trunk.host));
-    format!("{scheme}:{user}@{host}{port}{}", trunk.transport.uri_parameter())
+    let port = host.port.filter(|port| *port != transport.default_port());
+    let port = port.map_or(String::new(), |port| format!(":{port}"));
+    let (user, host) = (encode_user(number), bracketed(&host.host));
+    format!("{scheme}:{user}@{host}{port}{}", transport.uri_parameter())
 }
 
 /// A host as it stands in a URI.
@@ -218,4 +259,7 @@ pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
+/// Why nobody can be sent to.
+pub(super) const NO_ADDRESS: &str = "the trunk's host has no address";
+pub(super) const NO_LISTENER: &str = "nothing listens for this transport";
 const NOT_SECURE: &str = "not reachable over TLS, as sips: demands";

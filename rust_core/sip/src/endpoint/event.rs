@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::health::Standing;
 use crate::offer_answer::Agreed;
 
 use super::command::{CallerId, LegId};
@@ -64,19 +65,59 @@ pub enum Event {
         /// Whose it tried last: user@realm, which need not exist.
         account: String,
     },
-    /// A registering trunk got or lost its registration, or is refused for another reason.
-    TrunkChanged {
-        /// Its company.
-        company: String,
-        /// Which.
-        trunk: String,
-        /// Whether it is registered now.
-        registered: bool,
-        /// The answer's status, 408 for none; 0 while a changed trunk waits for its first.
-        status: u16,
-        /// Its reason phrase.
-        reason: String,
-    },
+    /// A server of a trunk did not take a dialled leg.
+    Tried(LegId, Box<Tried>),
+    /// A trunk got or lost its registration, is refused for another reason, or one of its servers is gone or back.
+    TrunkChanged(Box<TrunkState>),
+}
+
+/// A server that did not take a call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tried {
+    /// For people: "sip.example (192.0.2.1:5060)".
+    pub server: String,
+    /// SIP status, 408 for no answer, 503 also for no connection.
+    pub status: u16,
+    /// Its words, or ours.
+    pub reason: String,
+    /// The one that is tried now; `None`: that was the last.
+    pub next: Option<String>,
+}
+
+/// How a trunk stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TrunkState {
+    /// Its company.
+    pub company: String,
+    /// Which.
+    pub trunk: String,
+    /// Whether we register there.
+    pub registers: bool,
+    /// Whether we are registered now.
+    pub registered: bool,
+    /// The status of the last answer to a register, 408 for none; 0 before the first, and where nothing registers.
+    pub status: u16,
+    /// Its reason phrase.
+    pub reason: String,
+    /// In the order of the configuration.
+    pub servers: Vec<ServerState>,
+}
+
+/// How one server of a trunk stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerState {
+    /// As configured.
+    pub host: String,
+    /// `None`: the host has none.
+    pub address: Option<SocketAddr>,
+    /// Whether it answers.
+    pub standing: Standing,
+    /// Whether it is the one that we are registered with.
+    pub is_home: bool,
+    /// Why it is down: SIP status, 408 for no answer, 503 also for no connection.
+    pub status: u16,
+    /// Why it is down.
+    pub reason: String,
 }
 
 /// A call that waits for a decision.

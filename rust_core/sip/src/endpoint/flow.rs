@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 /// How a message travels.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Transport {
     /// One message, one datagram; lost ones are repeated.
     Udp,
@@ -70,7 +70,7 @@ impl Transport {
     }
 
     /// Where a URI without a port leads (RFC 3261 §19.1.2, RFC 6455 §3).
-    pub(crate) fn default_port(self) -> u16 {
+    pub fn default_port(self) -> u16 {
         match self {
             Self::Udp | Self::Tcp => 5060,
             Self::Tls => 5061,

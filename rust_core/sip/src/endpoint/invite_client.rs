@@ -1,5 +1,6 @@
 //! What becomes of the calls that we make (RFC 3261 §13.2.2).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client_transactions::{CREDENTIALS, copy};
@@ -29,8 +30,16 @@ impl Endpoint {
             let reason = leg.reason.clone();
             return self.send_cancel(now, client, reason.as_deref());
         }
-        if leg.state == LegState::Calling {
+        let is_first = leg.state == LegState::Calling;
+        if is_first {
             leg.state = LegState::Proceeding;
+        }
+        if response.status > 100 {
+            // It has reached somebody: who else is tried could ring twice.
+            leg.hops = None;
+        }
+        if is_first {
+            self.trunk_answers(now, id);
         }
         if !self.acknowledge_provisional(now, id, response) {
             return;
@@ -55,7 +64,8 @@ impl Endpoint {
     ) {
         if !self.is_wanted(id) {
             // It crossed our CANCEL.
-            self.say_farewell(now, id, client, response);
+            let trunk = self.legs.get(&id).and_then(|leg| leg.trunk.clone());
+            self.say_farewell(now, trunk, client, response);
             return self.drop_leg(id);
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
@@ -71,6 +81,7 @@ impl Endpoint {
         leg.remote_tag = Some(tag.clone());
         leg.remote_cseq = None; // Each fork counts for itself.
         leg.state = LegState::Confirmed;
+        leg.hops = None;
         leg.session_timer = SessionTimer::of_response(&response.headers, now);
         leg.takes_update = dialog::allows_update(&response.headers);
         let early = leg.early.take().filter(|early| early.tag == tag);
@@ -90,6 +101,7 @@ impl Endpoint {
         let ack = dialog::ack(leg, response);
         self.acknowledge(client, tag, flow, ack);
         self.rings_no_more(id);
+        self.trunk_answers(now, id);
         self.sweep_later(now);
         match agreed {
             Ok(agreed) => {
@@ -112,7 +124,7 @@ impl Endpoint {
     pub(super) fn on_further_answer(
         &mut self,
         now: Instant,
-        id: LegId,
+        trunk: Option<Arc<Trunk>>,
         client: ClientId,
         response: &Response,
     ) {
@@ -125,7 +137,7 @@ impl Endpoint {
                 self.send(flow, ack);
             }
             None if transaction.acks.len() < MAX_FORKS => {
-                self.say_farewell(now, id, client, response);
+                self.say_farewell(now, trunk, client, response);
             }
             None => self.counters.strays += 1,
         }
@@ -135,11 +147,10 @@ impl Endpoint {
     pub(super) fn say_farewell(
         &mut self,
         now: Instant,
-        id: LegId,
+        trunk: Option<Arc<Trunk>>,
         client: ClientId,
         response: &Response,
     ) {
-        let trunk = self.legs.get(&id).and_then(|leg| leg.trunk.clone());
         let Some(transaction) = self.clients.get(&client) else { return };
         let farewell = dialog::farewell(transaction.flow, trunk.as_deref(), response);
         let Some(Farewell { ack, bye, flow }) = farewell else { return };
@@ -199,6 +210,14 @@ impl Endpoint {
             reason => reason,
         };
         let reason = crate::wire::display_text(reason.as_bytes());
+        if response.status == 503 {
+            self.let_rest(now, id, response);
+            if self.try_next(now, id, 503, &reason) {
+                return;
+            }
+        } else {
+            self.trunk_answers(now, id);
+        }
         self.end_leg(now, id, response.status, EndedBy::Peer, &reason);
         self.drop_leg(id);
     }
@@ -208,10 +227,7 @@ impl Endpoint {
         leg.local_cseq += 1;
         leg.state = LegState::Calling;
         let flow = leg.flow;
-        let client = self.open_client(now, flow, invite, Owner::Dial(id));
-        if let Some(leg) = self.legs.get_mut(&id) {
-            leg.client = Some(client);
-        }
+        self.open_dial(now, id, flow, invite);
     }
 
     /// The trunk challenges our BYE.
@@ -224,7 +240,8 @@ impl Endpoint {
         response: &Response,
     ) {
         let flow = self.clients.get(&client).map(|transaction| transaction.flow);
-        let is_host = |flow: &Flow| trunk.address.is_some_and(|a| a.ip() == flow.peer.ip());
+        let servers = trunk.hosts.addresses();
+        let is_host = |flow: &Flow| servers.iter().any(|server| server.ip() == flow.peer.ip());
         let (Some(bye), Some(flow)) = (bye, flow.filter(is_host)) else { return };
         if let Some((again, _)) = self.with_credentials(trunk, &bye, response) {
             self.open_client(now, flow, again, Owner::Nobody);

@@ -11,8 +11,10 @@ mod counters;
 mod dial;
 mod early;
 mod event;
+mod failover;
 mod flow;
 mod gate;
+mod health;
 mod in_dialog;
 mod incoming;
 mod invite_client;
@@ -35,12 +37,16 @@ mod trunk_register;
 mod update;
 
 pub use crate::accounts::Accounts;
+pub use crate::health::Standing;
+pub use crate::trunk_hosts::{Host, PATIENCE, Server, TrunkHost, TrunkHosts};
 pub use command::{
     Account, CallerId, Command, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk,
 };
 pub use config::{Config, EMERGENCY_LEGS};
 pub use counters::Counters;
-pub use event::{Binding, Dated, EndedBy, Event, Incoming, LegEnd, Why};
+pub use event::{
+    Binding, Dated, EndedBy, Event, Incoming, LegEnd, ServerState, Tried, TrunkState, Why,
+};
 pub use flow::{Flow, Listener, Transmit, Transport};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -53,6 +59,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::auth::Challenger;
 use crate::defence::Guesses;
+use crate::health::ServerKey;
 use crate::leg::Leg;
 use crate::registrar::Registrar;
 use crate::timers::Timers;
@@ -118,6 +125,7 @@ enum Due {
     Guesses,
     Refreshes,
     TrunkRegister(Box<(TrunkKey, u64)>),
+    Health(ServerKey, u64),
 }
 
 impl Endpoint {
@@ -227,9 +235,7 @@ impl Endpoint {
             Command::PressKey { leg, key } => self.press_key(now, leg, key),
             Command::SetAccounts(accounts) => self.set_accounts(now, accounts),
             Command::SetTrunks(trunks) => self.set_trunks(now, trunks),
-            Command::ResolvedTrunk { host, port, address } => {
-                self.resolved_trunk(now, &host, port, address)
-            }
+            Command::Resolved { host, servers } => self.resolved(now, &host, &servers),
             Command::RestoreBindings(bindings) => self.restore_bindings(now, bindings),
             Command::Shutdown => self.shut_down(now),
         }
@@ -274,6 +280,7 @@ impl Endpoint {
             bindings: bindings as u64,
             trunks: trunks as u64,
             trunks_registered: trunks_registered as u64,
+            trunk_servers_down: self.trunks.health.down() as u64,
             ..self.counters
         }
     }

@@ -56,7 +56,7 @@ impl Endpoint {
         let trunk = self.legs.get(&id).and_then(|leg| leg.trunk.clone());
         let flow = self.clients.get(&client).map(|transaction| transaction.flow);
         let (Some(trunk), Some(prack), Some(flow)) = (trunk, prack, flow) else { return };
-        if trunk.address.is_none_or(|address| address.ip() != flow.peer.ip()) {
+        if trunk.hosts.addresses().iter().all(|address| address.ip() != flow.peer.ip()) {
             return;
         }
         if let Some((again, _)) = self.with_credentials(&trunk, &prack, response) {

@@ -151,7 +151,8 @@ impl Endpoint {
     ) {
         let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.state == LegState::Confirmed)
         else {
-            return self.say_farewell(now, id, client, response);
+            let trunk = self.legs.get(&id).and_then(|leg| leg.trunk.clone());
+            return self.say_farewell(now, trunk, client, response);
         };
         leg.refresh = None;
         leg.session_timer = SessionTimer::of_response(&response.headers, now);

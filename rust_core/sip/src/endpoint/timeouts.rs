@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::config::T2;
-use super::{Due, EndedBy, Endpoint, LegId, Why};
+use super::{Due, EndedBy, Endpoint, Flow, LegId, Why};
 use crate::leg::LegState;
 use crate::transaction::Owner;
 use crate::way;
@@ -25,6 +25,7 @@ impl Endpoint {
                 Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),
                 Due::Referral(leg) => self.referral_due(now, leg),
+                Due::Health(server, timer) => self.health_due(now, server, timer),
                 Due::TrunkRegister(due) => self.trunk_register_due(now, &due.0, due.1),
             }
         }
@@ -66,9 +67,22 @@ impl Endpoint {
     }
 
     /// A request of ours got no answer and will get none.
-    pub(super) fn on_client_failure(&mut self, now: Instant, owner: Owner, status: u16, why: &str) {
+    pub(super) fn on_client_failure(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        flow: Flow,
+        status: u16,
+        why: &str,
+    ) {
         match owner {
             Owner::Dial(id) => {
+                if self.legs.get(&id).is_some_and(|leg| leg.trunk.is_some()) {
+                    self.server_failed(now, flow, status, why);
+                }
+                if self.try_next(now, id, status, why) {
+                    return;
+                }
                 self.end_leg(now, id, status, EndedBy::Timeout, why);
                 self.drop_leg(id);
             }
@@ -78,9 +92,17 @@ impl Endpoint {
             }
             Owner::Key(id) => self.on_key_done(id),
             Owner::Registration(key, question) => {
+                self.server_failed(now, flow, status, why);
                 self.on_no_registration(now, &key, question, status, why);
             }
-            Owner::Leave(_) | Owner::Bye(_) | Owner::Prack(_) | Owner::Nobody => {}
+            Owner::Health(server, question) => {
+                self.on_no_health(now, server, question, status, why)
+            }
+            Owner::GivenUp(_)
+            | Owner::Leave(_)
+            | Owner::Bye(_)
+            | Owner::Prack(_)
+            | Owner::Nobody => {}
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Our own registrations at trunks (RFC 3261 §10.2).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_chacha::rand_core::RngCore as _;
 
-use super::dial::bracketed;
+use super::dial::{NO_ADDRESS, NO_LISTENER, bracketed};
+use super::failover::retry_after;
 use super::requests::reason_phrase;
-use super::{Due, Endpoint, Event, Flow, Trunk};
+use super::{Due, Endpoint, Flow, Host, Server, Trunk};
 use crate::auth::{ClientDigest, realm_of};
 use crate::transaction::Owner;
 use crate::trunk::{Registration, Told, TrunkKey};
@@ -20,26 +22,32 @@ impl Endpoint {
         for trunk in left {
             self.leave_trunk(now, &trunk);
         }
+        self.begin_health(now);
         for trunk in new {
             self.start_registration(now, &trunk);
         }
     }
 
-    pub(super) fn resolved_trunk(
-        &mut self,
-        now: Instant,
-        host: &str,
-        port: u16,
-        address: Option<std::net::SocketAddr>,
-    ) {
-        let Some(address) = address else {
-            for key in self.trunks.without_address(host, port) {
-                self.tell_trunk(now, &key, false, 503, "its host has no address");
+    /// The servers of a host are known, or others than before.
+    pub(super) fn resolved(&mut self, now: Instant, host: &Host, servers: &[Server]) {
+        let changed = self.trunks.resolved(host, servers);
+        if !changed.is_empty() {
+            self.begin_health(now);
+        }
+        for trunk in changed {
+            let key = key_of(&trunk);
+            let Some(own) = self.trunks.registration(&key) else {
+                self.tell_trunk_state(now, &trunk);
+                continue;
+            };
+            let is_there = own.asked.is_some_and(|flow| trunk.hosts.has(flow.peer));
+            if trunk.hosts.list.iter().all(|d| d.servers.as_ref().is_some_and(Vec::is_empty)) {
+                self.tell_trunk(now, &key, false, 503, NO_ADDRESS);
+            } else if is_there {
+                self.tell_trunk_state(now, &trunk);
+            } else {
+                self.begin_register(now, &trunk);
             }
-            return;
-        };
-        for trunk in self.trunks.resolved(host, port, address) {
-            self.send_register(now, &trunk);
         }
     }
 
@@ -52,7 +60,10 @@ impl Endpoint {
         let old = self.trunks.take_registration(&key);
         let registration = Registration {
             told: old.as_ref().and_then(|old| old.told.clone()),
-            until: old.and_then(|old| old.until),
+            until: old.as_ref().and_then(|old| old.until),
+            home: old.and_then(|old| old.home),
+            asked: None,
+            others: VecDeque::new(),
             call_id: self.random_hex(),
             cseq: 0,
             digest: ClientDigest::new(self.random_hex()),
@@ -63,29 +74,48 @@ impl Endpoint {
             awaited: 0,
         };
         self.trunks.put_registration(key, registration);
-        if trunk.address.is_some() {
-            self.send_register(now, trunk);
+        if !trunk.hosts.addresses().is_empty() {
+            self.begin_register(now, trunk);
         }
+    }
+
+    /// Asks the servers of a trunk, one after the other until one answers.
+    fn begin_register(&mut self, now: Instant, trunk: &Trunk) {
+        let key = key_of(trunk);
+        let order = self.trunks.order(&mut self.rng, now, trunk, false);
+        let listeners = &self.config.listeners;
+        let mut flows: VecDeque<Flow> = order
+            .iter()
+            .filter_map(|(_, server)| way::to_address(listeners, trunk.transport, server.address))
+            .collect();
+        let is_nowhere = order.is_empty();
+        let Some(registration) = self.trunks.registration(&key) else { return };
+        registration.asked = flows.pop_front();
+        registration.others = flows;
+        if registration.asked.is_some() {
+            return self.send_register(now, trunk);
+        }
+        let why = if is_nowhere { NO_ADDRESS } else { NO_LISTENER };
+        self.on_registration_failed(now, &key, 503, why);
     }
 
     pub(super) fn trunk_register_due(&mut self, now: Instant, key: &TrunkKey, timer: u64) {
         let Some(trunk) = self.trunks.named(&key.0, &key.1).cloned() else { return };
         let is_newest = self.trunks.registration(key).is_some_and(|r| r.awaited == timer);
         if is_newest && trunk.register {
-            self.send_register(now, &trunk);
+            self.begin_register(now, &trunk);
         }
     }
 
     /// Forgets our registration there, and takes it back if there is one.
     pub(super) fn leave_trunk(&mut self, now: Instant, trunk: &Arc<Trunk>) {
         let key = key_of(trunk);
-        let Some(registration) = self.trunks.take_registration(&key) else { return };
-        let registers_anew = self.trunks.named(&key.0, &key.1).is_some_and(|new| new.register);
-        if registration.told.is_some() && registers_anew && !self.closing {
-            let (company, trunk) = key;
-            let (registered, status, reason) = (false, 0, String::new());
-            self.tell(now, Event::TrunkChanged { company, trunk, registered, status, reason });
+        let Some(mut registration) = self.trunks.take_registration(&key) else { return };
+        let anew = self.trunks.named(&key.0, &key.1).filter(|new| new.register).cloned();
+        if let Some(anew) = anew.filter(|_| registration.told.is_some() && !self.closing) {
+            self.tell_trunk_state(now, &anew);
         }
+        registration.asked = registration.home;
         if registration.is_good() {
             self.send_leave(now, trunk.clone(), registration);
         }
@@ -117,24 +147,21 @@ impl Endpoint {
         registration.awaited = question;
         let made = self.register(trunk, &mut registration);
         self.trunks.put_registration(key.clone(), registration);
-        match made {
-            Some((flow, request)) => {
-                self.open_client(now, flow, request, Owner::Registration(key, question));
-            }
-            None => {
-                let why = "nothing listens for this transport";
-                self.on_registration_failed(now, &key, 503, why);
-            }
+        let Some((flow, request)) = made else { return };
+        let has_others = self.trunks.registration(&key).is_some_and(|own| !own.others.is_empty());
+        let client = self.open_client(now, flow, request, Owner::Registration(key, question));
+        if has_others {
+            self.hurry_client(now + trunk.hosts.patience, (client, false));
         }
     }
 
-    /// The next REGISTER of a registration, and its way; `None` if there is none.
+    /// The next REGISTER of a registration to the server that is asked; `None` if there is none.
     fn register(
         &mut self,
         trunk: &Trunk,
         registration: &mut Registration,
     ) -> Option<(Flow, Request)> {
-        let flow = self.flow_to_trunk(trunk)?;
+        let flow = registration.asked?;
         let contact = way::contact(&self.config.listeners, &trunk.contact_user, flow, false);
         registration.cseq += 1;
         let domain = bracketed(&trunk.domain);
@@ -161,10 +188,6 @@ impl Endpoint {
         Some((flow, request))
     }
 
-    fn flow_to_trunk(&self, trunk: &Trunk) -> Option<Flow> {
-        way::to_address(&self.config.listeners, trunk.transport, trunk.address?)
-    }
-
     pub(super) fn on_registration_response(
         &mut self,
         now: Instant,
@@ -173,13 +196,13 @@ impl Endpoint {
         response: &Response,
     ) {
         let Some(trunk) = self.trunks.named(&key.0, &key.1).cloned() else { return };
-        let listeners = &self.config.listeners;
-        let contact_at = |flow| way::contact(listeners, &trunk.contact_user, flow, false);
-        let contact = self.flow_to_trunk(&trunk).map(contact_at).unwrap_or_default();
         let Some(registration) = self.trunks.registration(&key) else { return };
-        if registration.awaited != question {
+        let Some(asked) = registration.asked.filter(|_| registration.awaited == question) else {
             return;
-        }
+        };
+        let listeners = &self.config.listeners;
+        let contact = way::contact(listeners, &trunk.contact_user, asked, false);
+        let server = (asked.transport, asked.peer);
         let (status, reason) = (response.status, response.reason.as_str());
         match status {
             200..300 => {
@@ -187,8 +210,13 @@ impl Endpoint {
                 registration.challenges = 0;
                 let granted = granted(response, &contact).unwrap_or(registration.expires);
                 registration.until = Some(now + granted);
+                registration.home = Some(asked);
+                registration.others.clear();
                 self.schedule(now, &key, refresh_after(granted));
-                self.tell_trunk(now, &key, true, status, reason);
+                let is_back = self.trunks.health.answered(server, false);
+                if !self.tell_trunk(now, &key, true, status, reason) && is_back {
+                    self.tell_trunks_at(now, server);
+                }
             }
             401 | 407 if registration.challenges < MAX_CHALLENGES => {
                 if accept_challenge(registration, &trunk, response) {
@@ -205,6 +233,12 @@ impl Endpoint {
                 }
                 None => self.on_registration_failed(now, &key, status, reason),
             },
+            503 => {
+                if let Some(pause) = retry_after(response) {
+                    self.trunks.rest(&trunk, asked.peer, now + pause);
+                }
+                self.on_server_refused(now, &key, status, reason);
+            }
             _ => self.on_registration_failed(now, &key, status, reason),
         }
     }
@@ -219,8 +253,23 @@ impl Endpoint {
         why: &str,
     ) {
         if self.trunks.registration(key).is_some_and(|r| r.awaited == question) {
-            self.on_registration_failed(now, key, status, why);
+            self.on_server_refused(now, key, status, why);
         }
+    }
+
+    /// The server that is asked cannot serve: asks the next one, if there is one.
+    fn on_server_refused(&mut self, now: Instant, key: &TrunkKey, status: u16, why: &str) {
+        let trunk = self.trunks.named(&key.0, &key.1).cloned();
+        let (Some(trunk), Some(registration)) = (trunk, self.trunks.registration(key)) else {
+            return;
+        };
+        let Some(next) = registration.others.pop_front() else {
+            return self.on_registration_failed(now, key, status, why);
+        };
+        registration.asked = Some(next);
+        registration.challenges = 0;
+        self.counters.trunk_failovers += 1;
+        self.send_register(now, &trunk);
     }
 
     fn on_registration_failed(&mut self, now: Instant, key: &TrunkKey, status: u16, reason: &str) {
@@ -240,12 +289,12 @@ impl Endpoint {
         self.timers.set(now + pause, Due::TrunkRegister(Box::new((key.clone(), timer))));
     }
 
-    fn next_number(&mut self) -> u64 {
+    pub(super) fn next_number(&mut self) -> u64 {
         self.last_transaction += 1;
         self.last_transaction
     }
 
-    /// Only news are told.
+    /// Only news are told; whether these were.
     fn tell_trunk(
         &mut self,
         now: Instant,
@@ -253,25 +302,21 @@ impl Endpoint {
         registered: bool,
         status: u16,
         reason: &str,
-    ) {
-        let Some(registration) = self.trunks.registration(key) else { return };
+    ) -> bool {
+        let trunk = self.trunks.named(&key.0, &key.1).cloned();
+        let (Some(trunk), Some(registration)) = (trunk, self.trunks.registration(key)) else {
+            return false;
+        };
         let reason = if reason.is_empty() { reason_phrase(status) } else { reason };
         let reason = display_text(reason.as_bytes());
-        let news = Told { registered, status, reason: reason.clone() };
+        let home = registration.home.filter(|_| registered).map(|flow| flow.peer);
+        let news = Told { registered, status, reason, home };
         if registration.told.as_ref().is_some_and(|old| news.repeats(old)) {
-            return;
+            return false;
         }
         registration.told = Some(news);
-        self.tell(
-            now,
-            Event::TrunkChanged {
-                company: key.0.clone(),
-                trunk: key.1.clone(),
-                registered,
-                status,
-                reason,
-            },
-        );
+        self.tell_trunk_state(now, &trunk);
+        true
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tandem_sip::endpoint::{
     Command, Config, Endpoint, Event, Flow, Incoming, Listener, Transmit, Transport, Trunk,
+    TrunkHosts,
 };
 use tandem_sip::wire::{Limits, Malformed, Message, Request, Response, parse};
 
@@ -137,10 +138,8 @@ fn endpoint() -> Endpoint {
     let trunk = Trunk {
         company: "demo".to_owned(),
         id: "carrier".to_owned(),
-        host: "198.51.100.9".to_owned(),
-        port: 5060,
+        hosts: TrunkHosts::of_one("198.51.100.9", 5060, Some(address)),
         transport: Transport::Udp,
-        address: Some(address),
         sources: Vec::new(),
         credentials: None,
         domain: "198.51.100.9".to_owned(),

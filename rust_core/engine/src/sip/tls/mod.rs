@@ -15,8 +15,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection};
-use tandem_sip::endpoint::Transport;
-use tandem_sip::endpoint::Trunk;
+use tandem_sip::endpoint::{Host, Server, Transport, Trunk};
 
 pub(crate) use files::Identity;
 pub(super) use session::Session;
@@ -29,7 +28,7 @@ pub(super) struct Tls {
     /// What the certificate at an address must be for: the hosts of all trunks that are there.
     names: HashMap<IpAddr, Arc<[ServerName<'static>]>>,
     /// Hosts of trunks over TLS.
-    hosts: HashSet<String>,
+    hosts: HashSet<Host>,
     /// Handshakes that came to an end.
     pub(super) handshakes: u64,
     /// Handshakes that came to none.
@@ -77,23 +76,27 @@ impl Tls {
         self.names.clear();
         self.hosts.clear();
         for trunk in trunks.iter().filter(|trunk| trunk.transport == Transport::Tls) {
-            self.hosts.insert(trunk.host.clone());
-            if let Some(address) = trunk.address {
-                self.resolved(&trunk.host, address.ip());
+            for own in &trunk.hosts.list {
+                let host = own.wanted(trunk.transport);
+                self.hosts.insert(host.clone());
+                self.resolved(&host, own.servers.as_deref().unwrap_or_default());
             }
         }
     }
 
-    /// A host has this address.
-    pub(super) fn resolved(&mut self, host: &str, peer: IpAddr) {
+    /// A host has these servers. Their certificates must be for the host as it is written, and not for whatever name its
+    /// services led to (RFC 5922 §4, §7.2).
+    pub(super) fn resolved(&mut self, host: &Host, servers: &[Server]) {
         if !self.hosts.contains(host) {
             return;
         }
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let Ok(name) = ServerName::try_from(host) else { return };
-        let names = self.names.entry(peer).or_default();
-        if !names.contains(&name) {
-            *names = names.iter().cloned().chain([name]).collect();
+        let name = host.name.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let Ok(name) = ServerName::try_from(name) else { return };
+        for server in servers {
+            let names = self.names.entry(server.address.ip()).or_default();
+            if !names.contains(&name) {
+                *names = names.iter().cloned().chain([name.clone()]).collect();
+            }
         }
     }
 

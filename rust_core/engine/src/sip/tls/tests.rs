@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::options::TlsFiles;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use tandem_sip::endpoint::TrunkHosts;
 
 /// Files of a certificate that signs itself, made with openssl in a folder of this test's own.
 pub(crate) fn files(name: &str) -> TlsFiles {
@@ -32,10 +34,8 @@ fn trunk(host: &str, address: Option<&str>, transport: Transport) -> Trunk {
     Trunk {
         company: "demo".to_owned(),
         id: host.to_owned(),
-        host: host.to_owned(),
-        port: 5061,
+        hosts: TrunkHosts::of_one(host, 5061, address.map(|address| address.parse().unwrap())),
         transport,
-        address: address.map(|address| address.parse().unwrap()),
         sources: Vec::new(),
         credentials: None,
         domain: host.to_owned(),
@@ -62,9 +62,11 @@ fn nobody_is_connected_to_whose_name_is_not_known() {
     let names: Vec<String> = named(&tls, here);
     assert_eq!(names, ["a.example", "192.0.2.1"]);
     assert!(tls.connect(there).is_err(), "that one does not speak TLS");
-    tls.resolved("c.example", there);
+    let servers = [Server::alone(SocketAddr::new(there, 5061))];
+    let host = |name: &str, transport| Host { name: name.into(), port: Some(5061), transport };
+    tls.resolved(&host("c.example", Transport::Tcp), &servers);
     assert!(tls.connect(there).is_err());
-    tls.resolved("b.example", there);
+    tls.resolved(&host("b.example", Transport::Tls), &servers);
     let session = tls.connect(there).unwrap();
     assert!(session.is_handshaking() && session.vouches_for(&tls.names_at(there)));
     assert!(!session.vouches_for(&tls.names_at(here)));

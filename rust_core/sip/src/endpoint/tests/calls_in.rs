@@ -340,3 +340,18 @@ fn a_device_that_calls_must_prove_itself_and_is_who_it_proved_to_be() {
     // Beside a trunk, who claims to be a device must prove it too.
     assert_eq!(desk.ask(CARRIER, mine.replace("z9hG4bK", "z9hG4bKq")).status, 407);
 }
+
+#[test]
+fn a_call_that_somebody_is_sought_for_is_decided_though_nothing_rings_yet() {
+    let mut desk = Desk::new();
+    let (leg, _) = desk.called();
+    let target =
+        Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number: "1".into() };
+    let (dialled, caller) = (LegId(FIRST_DIALLED_LEG), CallerId::default());
+    let rtp = peer("192.0.2.1:4002");
+    desk.command(Command::Dial { leg: dialled, target, caller, offer_of: Some(leg), rtp });
+    desk.pass_s(20);
+    assert_eq!((desk.statuses(), desk.events()), (vec![], vec![]), "no 180, and no 480");
+    desk.command(Command::Ring(leg));
+    assert_eq!(desk.one_response().status, 180);
+}

@@ -4,7 +4,9 @@ mod browsers;
 mod calls_in;
 mod calls_out;
 mod early;
+mod failover;
 mod gate;
+mod health;
 mod hold;
 mod in_dialog;
 mod late_offer;
@@ -279,10 +281,8 @@ pub(crate) fn trunk(id: &str, address: &str) -> Trunk {
     Trunk {
         company: "demo".to_owned(),
         id: id.to_owned(),
-        host: address.ip().to_string(),
-        port: address.port(),
+        hosts: at(&address.ip().to_string(), address),
         transport: Transport::Udp,
-        address: Some(address),
         sources: Vec::new(),
         credentials: None,
         domain: address.ip().to_string(),
@@ -292,6 +292,11 @@ pub(crate) fn trunk(id: &str, address: &str) -> Trunk {
         early_media: true,
         max_calls: None,
     }
+}
+
+/// A host with one address.
+pub(crate) fn at(host: &str, address: SocketAddr) -> TrunkHosts {
+    TrunkHosts::of_one(host, address.port(), Some(address))
 }
 
 pub(super) fn credentials(user: &str, realm: &str, password: &str) -> Credentials {

@@ -67,8 +67,8 @@ fn carrier() -> Target {
 }
 
 fn secure_trunk() -> Trunk {
-    let host = "sip.carrier.example".to_owned();
-    Trunk { transport: Transport::Tls, host, ..trunk("carrier", "198.51.100.9:5061") }
+    let hosts = at("sip.carrier.example", peer("198.51.100.9:5061"));
+    Trunk { transport: Transport::Tls, hosts, ..trunk("carrier", "198.51.100.9:5061") }
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn why_a_trunk_cannot_be_connected_to_is_told_whenever_it_is_another_reason() {
         let told = desk.events().pop();
         desk.pass_s(3);
         told.map(|event| match event {
-            Event::TrunkChanged { status, reason, .. } => (status, reason),
+            Event::TrunkChanged(state) => (state.status, state.reason),
             other => panic!("{other:?}"),
         })
     };

@@ -18,6 +18,10 @@ fn started() -> (Desk, Request) {
     (desk, register)
 }
 
+fn host(name: &str) -> Host {
+    Host { name: name.to_owned(), port: Some(5060), transport: Transport::Udp }
+}
+
 fn challenge(request: &Request, status: u16, realm: &str) -> Bytes {
     let mut response = request.response(status, "Who are you", Some("x"));
     let name =
@@ -35,7 +39,7 @@ fn accepted(request: &Request, expires: &str) -> Bytes {
 
 fn states(desk: &mut Desk) -> Vec<(bool, u16)> {
     let states = desk.events().into_iter().map(|event| match event {
-        Event::TrunkChanged { registered, status, .. } => (registered, status),
+        Event::TrunkChanged(state) => (state.registered, state.status),
         other => panic!("{other:?}"),
     });
     states.collect()
@@ -120,10 +124,9 @@ fn a_foreign_realm_gets_no_digest() {
     desk.hear(CARRIER, challenge(&register, 401, "evil"));
     assert_eq!(desk.sent(), []);
     let told = desk.events().pop();
-    let Some(Event::TrunkChanged { registered: false, status: 401, reason, .. }) = told else {
-        panic!("{told:?}")
-    };
-    assert_eq!(reason, "the carrier's realm is \"evil\", not \"carrier\"");
+    let Some(Event::TrunkChanged(state)) = told else { panic!("{told:?}") };
+    assert_eq!((state.registered, state.status), (false, 401));
+    assert_eq!(state.reason, "the carrier's realm is \"evil\", not \"carrier\"");
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn a_refusal_for_another_reason_is_told() {
             }
         };
         told.extend(desk.events().into_iter().map(|event| match event {
-            Event::TrunkChanged { status: 403, reason, .. } => reason,
+            Event::TrunkChanged(state) if state.status == 403 => state.reason,
             other => panic!("{other:?}"),
         }));
     }
@@ -200,12 +203,13 @@ fn silence_is_408_and_423_is_obeyed() {
 #[test]
 fn a_trunk_without_address_waits_for_it() {
     let mut desk = Desk::new();
-    let unresolved = Trunk { address: None, host: "sip.carrier.example".into(), ..registering() };
+    let hosts = TrunkHosts::of_one("sip.carrier.example", 5060, None);
+    let unresolved = Trunk { hosts, ..registering() };
     desk.command(Command::SetTrunks(vec![unresolved]));
     assert_eq!(desk.sent(), []);
-    let resolved = |address| {
-        let host = "sip.carrier.example".to_owned();
-        Command::ResolvedTrunk { host, port: 5060, address }
+    let resolved = |address: Option<SocketAddr>| {
+        let servers = address.map(Server::alone).into_iter().collect();
+        Command::Resolved { host: host("sip.carrier.example"), servers }
     };
     desk.command(resolved(None));
     assert_eq!((desk.sent(), states(&mut desk)), (vec![], vec![(false, 503)]));
@@ -268,7 +272,10 @@ fn a_changed_trunk_is_registered_at_once() {
         (Trunk { credentials: secret, ..registering() }, vec!["300"]),
         (Trunk { expires: Duration::from_secs(600), ..registering() }, vec!["600"]),
         (Trunk { transport: Transport::Tcp, ..registering() }, vec!["0", "300"]),
-        (Trunk { address: Some(peer("198.51.100.10:5060")), ..registering() }, vec!["0", "300"]),
+        (
+            Trunk { hosts: at("198.51.100.9", peer("198.51.100.10:5060")), ..registering() },
+            vec!["0", "300"],
+        ),
         (Trunk { contact_user: "another".into(), ..registering() }, vec!["0", "300"]),
         (Trunk { max_calls: Some(5), ..registering() }, vec![]),
     ];
@@ -284,11 +291,12 @@ fn a_changed_trunk_is_registered_at_once() {
 #[test]
 fn a_trunk_whose_host_moved_is_registered_there_and_the_old_place_no_longer_counts() {
     let mut desk = Desk::new();
-    let host = "sip.carrier.example".to_owned();
-    desk.command(Command::SetTrunks(vec![Trunk { host: host.clone(), ..registering() }]));
+    let hosts = at("sip.carrier.example", peer(CARRIER));
+    desk.command(Command::SetTrunks(vec![Trunk { hosts, ..registering() }]));
     let unanswered = desk.one_request();
     let address = peer("198.51.100.10:5060");
-    desk.command(Command::ResolvedTrunk { host, port: 5060, address: Some(address) });
+    let servers = vec![Server::alone(address)];
+    desk.command(Command::Resolved { host: host("sip.carrier.example"), servers });
     let (to, register) = desk.sent().remove(0);
     assert_eq!(to, address);
     desk.hear(CARRIER, unanswered.response(403, "Forbidden", Some("x")).to_bytes());
