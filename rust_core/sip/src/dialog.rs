@@ -97,10 +97,13 @@ pub(crate) fn farewell(flow: Flow, trunk: Option<&Trunk>, response: &Response) -
     };
     Some(Farewell {
         ack: identity.request(Method::Ack, cseq),
-        bye: identity.request(Method::Bye, cseq.saturating_add(1)),
+        bye: identity.request(Method::Bye, cseq.saturating_add(GAP)),
         flow: way::in_dialog(flow, trunk, &routes, &target),
     })
 }
+
+/// More numbers than the PRACKs to such a fork have used, which nobody counts: gaps are no error (RFC 3261 §12.2.2).
+const GAP: u32 = 1_000;
 
 /// The tag of a From or To value, "" without one.
 pub(crate) fn tag_of(value: Option<&Bytes>) -> String {

@@ -232,6 +232,22 @@ fn a_fork_that_answers_counts_for_itself() {
 }
 
 #[test]
+fn a_fork_that_answers_too_late_is_left_by_a_number_after_its_pracks() {
+    let mut desk = Desk::new();
+    let invite = dial(&mut desk);
+    desk.hear(CARRIER, early(&invite, 180, "b", Some(1), ""));
+    let prack = desk.one_request();
+    assert_eq!(prack.method, Method::Prack);
+    desk.hear(CARRIER, early(&invite, 200, "a", None, SDP));
+    desk.sent();
+    desk.hear(CARRIER, early(&invite, 200, "b", None, SDP));
+    let requests = desk.requests();
+    assert_eq!((&requests[0].method, &requests[1].method), (&Method::Ack, &Method::Bye));
+    let number = |request: &Request| request.cseq().unwrap().number;
+    assert!(number(&requests[1]) > number(&prack));
+}
+
+#[test]
 fn who_calls_may_not_offer_again_before_it_has_an_answer() {
     let (mut desk, _, mut caller, _) = rung("");
     for method in ["UPDATE", "INVITE"] {
