@@ -130,7 +130,9 @@ impl Endpoint {
 
     /// Tells what a leg speaks from now on.
     pub(super) fn tell_media(&mut self, now: Instant, id: LegId, agreed: Agreed) {
-        if let Some(source) = self.legs.get(&id).map(|leg| leg.flow.peer.ip()) {
+        // The ACK of a leg that we have left already may still bring a description.
+        let leg = self.legs.get(&id).filter(|leg| leg.state != LegState::Leaving);
+        if let Some(source) = leg.map(|leg| leg.flow.peer.ip()) {
             self.sweep_later(now);
             self.tell(now, Event::MediaAgreed(id, Box::new(agreed), source));
         }

@@ -86,8 +86,10 @@ fn an_ack_that_is_lost_is_waited_for_and_one_who_hangs_up_before_it_too() {
     let status = 480;
     desk.command(Command::HangUp { leg, status, reason: String::new(), by: EndedBy::Us });
     assert_eq!(desk.methods(), [""; 0]);
+    assert_eq!(desk.one_end(), (200, EndedBy::Us));
     desk.hear(CARRIER, caller.message("ACK", SDP_TYPE, SDP, 1));
     assert_eq!(desk.methods(), ["BYE"]);
+    assert_eq!(desk.events(), [], "nothing is agreed after the end");
 }
 
 #[test]
