@@ -42,8 +42,9 @@ load: setup-test ## Load tests, short: prints tables and one JSON line each
 	loadtests/run calls --quick
 	loadtests/run register --quick
 
-fuzz: ## Break every parser with mutated input, a minute each; the tests do it for a moment
+fuzz: ## Break every parser with mutated input, a minute each, and search races; the tests do it for a moment
 	cargo run --profile fuzz -p tandem-fuzz -- 60
+	TANDEM_RACES=10000 cargo test --profile fuzz -p tandem-sip --lib races
 
 ci: ## What CI runs
 	CI=true $(MAKE) test

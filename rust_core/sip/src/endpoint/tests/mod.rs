@@ -14,12 +14,14 @@ mod memory;
 mod network;
 mod overload;
 mod prack;
+mod races;
 mod refer;
 mod registrar;
 mod relayed;
 mod secure;
 mod session_timers;
 mod trunks;
+mod wild_phone;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
