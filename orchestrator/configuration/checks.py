@@ -7,6 +7,7 @@ from attrs import define
 from orchestrator.configuration.document import Configuration, Key, Kind, Surroundings
 from orchestrator.configuration.fields import Problems
 from orchestrator.configuration.origins import hosts_of, origins_of, overlap
+from orchestrator.configuration.spelling import wrong_numbers
 from orchestrator.model.directory import (
     Announcement,
     Destination,
@@ -83,6 +84,9 @@ class _Check:
                 if is_own is not None and is_own(host, port, transport):
                     told = f"{host}:{port} is this exchange: its calls would go round in circles"
                     self._wrong("trunk", trunk.id, key, told)
+            own_numbers = self.configuration.numbers
+            for key, told in wrong_numbers(trunk, own_numbers, self.configuration.company.country_code):
+                self._wrong("trunk", trunk.id, key, told)
             if trunk.register:
                 continue
             for key, origin in origins_of(trunk):

@@ -10,6 +10,7 @@ from orchestrator.configuration.document import Configuration
 from orchestrator.configuration.fields import Fields, Pattern, Problems
 from orchestrator.configuration.origins import network_of
 from orchestrator.configuration.outside import read_ceiling, read_outside
+from orchestrator.configuration.spelling import read_numbers
 from orchestrator.model.calls import Refusal
 from orchestrator.model.directory import (
     Announcement,
@@ -139,6 +140,7 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         ha1_sha256=secret.sha256 if secret else None,
         max_calls=fields.optional_whole("max_calls", 1, 100_000),
         early_media=fields.flag("early_media", True),
+        numbers=read_numbers(fields.inner("numbers")),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import fields
 
 from orchestrator.configuration.document import Body, Configuration, Key
+from orchestrator.configuration.spelling import write_numbers
 from orchestrator.model.directory import (
     Announcement,
     Company,
@@ -131,6 +132,7 @@ def write_trunk(trunk: Trunk) -> Body:
         max_calls=trunk.max_calls,
         failover_s=trunk.failover_s if trunk.failover_s != _FAILOVER_S else None,
         health_s=trunk.health_s,
+        numbers=write_numbers(trunk.numbers),
     )
 
 

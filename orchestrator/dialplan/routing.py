@@ -50,14 +50,14 @@ Route = LeadsTo | Outward | Nowhere
 def route(directory: Directory, arrival: Arrival) -> Route:
     """Where this arrival leads."""
     if isinstance(arrival.source, FromTrunk):
-        return route_from_outside(directory, arrival.called)
+        return route_from_outside(directory, arrival.source.trunk, arrival.called)
     caller = directory.owner(arrival.source.device)
     return route_from_inside(directory, arrival.called, caller.id if caller else None)
 
 
-def route_from_outside(directory: Directory, called: str) -> Route:
-    """Where a number leads that somebody outside has dialled."""
-    if number := directory.number(called):
+def route_from_outside(directory: Directory, trunk: TrunkId, called: str) -> Route:
+    """Where a number leads that somebody outside has dialled, as the trunk writes it."""
+    if number := directory.called_by(trunk, called):
         return LeadsTo(number.leads_to, "number", number.number)
     return Nowhere("unknown_number", 404)
 

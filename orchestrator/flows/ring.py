@@ -94,7 +94,7 @@ async def _ring_one(
 ) -> Party | Failed:
     story = seeker.story
     outcome: Outcome = Failed(Refusal.NO_ANSWER)
-    async with story.call.dial(target, seeker.caller_id_for(target), seeker.leg) as leg:
+    async with story.call.dial(*seeker.as_dialled(target), seeker.leg) as leg:
         story.tell(DeviceRang(story.id, leg.id, who.device, who.person, _number_of(target)))
         if isinstance(target, ToTrunk):
             # A carrier may take a while to find anybody, or find nobody.

@@ -8,6 +8,7 @@ from orchestrator.forwarding.walk import End
 from orchestrator.model.calls import CallerId, DialTarget, EndCause, ToTrunk, Who
 from orchestrator.model.identifiers import DeviceId, PromptName
 from orchestrator.model.journal import CallAnswered, PromptUnheard, TerminalReached
+from orchestrator.numbering.carrier import written
 from orchestrator.ports import RINGBACK, Leg
 
 
@@ -44,12 +45,18 @@ class Seeker:
         else:
             self.story.call.ring()
 
-    def caller_id_for(self, target: DialTarget) -> CallerId:
-        """What `target` sees: a trunk carries only its own number."""
-        if isinstance(target, ToTrunk):
-            trunk = self.story.directory.trunks.get(target.trunk)
-            return CallerId(trunk.caller_number if trunk else "")
-        return self.caller_id
+    def as_dialled(self, target: DialTarget) -> tuple[DialTarget, CallerId]:
+        """`target` and what it sees: a trunk carries only its own number, and has numbers written as it wants."""
+        if not isinstance(target, ToTrunk):
+            return target, self.caller_id
+        directory = self.story.directory
+        trunk = directory.trunks.get(target.trunk)
+        if trunk is None:
+            return target, CallerId("")
+        rules, country_code = trunk.numbers.out, directory.company.country_code
+        called = written(target.number, rules.called, country_code)
+        caller = CallerId(written(trunk.caller_number, rules.caller, country_code))
+        return ToTrunk(target.trunk, called, target.device), caller
 
     async def meet(self, other: Party) -> None:
         """Join it to whoever has answered, once that is durable."""

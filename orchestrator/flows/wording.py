@@ -13,7 +13,7 @@ def caller_of(directory: Directory, arrival: Arrival) -> Who:
     """Who calls, in the words of the directory."""
     caller = arrival.caller
     if isinstance(arrival.source, FromTrunk):
-        number = directory.spelled_out(caller.number) or caller.number
+        number = directory.caller_by(arrival.source.trunk, caller.number)
         return Who(trunk=arrival.source.trunk, number=number, name=caller.name)
     device = arrival.source.device
     person = directory.owner(device)

@@ -17,6 +17,7 @@ from orchestrator.model.identifiers import (
     TrunkId,
 )
 from orchestrator.model.outside import DEFAULT, Ceiling, ClassOfService, CostClass
+from orchestrator.model.spelling import TrunkNumbers
 
 
 @frozen
@@ -165,6 +166,8 @@ class Trunk:
     max_calls: int | None = None
     early_media: bool = True
     """Whether a caller hears what the carrier says before the answer."""
+    numbers: TrunkNumbers = field(factory=TrunkNumbers)
+    """How it writes numbers."""
 
 
 @frozen

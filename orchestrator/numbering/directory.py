@@ -18,6 +18,8 @@ from orchestrator.model.identifiers import (
     TrunkId,
 )
 from orchestrator.model.outside import Bar, Barred, Way
+from orchestrator.model.spelling import NumberFormat, NumberRule
+from orchestrator.numbering.carrier import read
 from orchestrator.numbering.permission import Permission, permission_of
 from orchestrator.numbering.spelling import to_e164
 
@@ -62,6 +64,20 @@ class Directory:
     def spelled_out(self, dialled: str) -> E164 | None:
         """The public number that is meant when somebody of this company dials so; None: it is none."""
         return to_e164(dialled, self.company.country_code)
+
+    def called_by(self, trunk: TrunkId, called: str) -> Number | None:
+        """The company's own public number that a trunk means."""
+        found = self.trunks.get(trunk)
+        if found is None:
+            return self.number(called)
+        number = read(called, found.numbers.into.called, self.company.country_code)
+        return None if number is None else self.numbers.get(number)
+
+    def caller_by(self, trunk: TrunkId, number: str) -> str:
+        """Who calls by a trunk: a public number, or what came where it is none."""
+        found = self.trunks.get(trunk)
+        rule = found.numbers.into.caller if found else NumberRule(NumberFormat.ANY)
+        return read(number, rule, self.company.country_code) or number
 
     @property
     def way_out(self) -> Trunk | None:

@@ -16,13 +16,13 @@ def to_e164(dialled: str, country_code: str) -> E164 | None:
 
     A result has "+" and 7 to 15 digits (ITU-T E.164 §6). Whether the number exists is not asked.
     """
-    digits = dialled.translate(_SEPARATORS)
+    digits = without_separators(dialled)
     if digits.startswith("+"):
-        return _checked(digits[1:])
+        return checked(digits[1:])
     if not _is_digits(digits) or len(digits) > _DIALLED_MAX:
         return None
     if digits.startswith("00"):
-        return _checked(digits[2:])
+        return checked(digits[2:])
     if country_code == "7":
         return _russian(digits)
     if country_code == "1":
@@ -37,8 +37,8 @@ def _russian(digits: str) -> E164 | None:
     if len(digits) == 10:
         return E164(f"+7{digits}")
     if digits.startswith("810"):
-        return _checked(digits[3:])
-    return _checked(digits) if len(digits) > 11 else None
+        return checked(digits[3:])
+    return checked(digits) if len(digits) > 11 else None
 
 
 def _north_american(digits: str) -> E164 | None:
@@ -48,8 +48,8 @@ def _north_american(digits: str) -> E164 | None:
     if len(digits) == 10:
         return E164(f"+1{digits}")
     if digits.startswith("011"):
-        return _checked(digits[3:])
-    return _checked(digits) if len(digits) > 11 else None
+        return checked(digits[3:])
+    return checked(digits) if len(digits) > 11 else None
 
 
 @lru_cache(maxsize=4096)
@@ -59,10 +59,16 @@ def _by_library(digits: str, country_code: str) -> E164 | None:
         number = phonenumbers.parse(digits, region)
     except phonenumbers.NumberParseException:
         return None
-    return _checked(f"{number.country_code}{phonenumbers.national_significant_number(number)}")
+    return checked(f"{number.country_code}{phonenumbers.national_significant_number(number)}")
 
 
-def _checked(digits: str) -> E164 | None:
+def without_separators(text: str) -> str:
+    """What people put between digits is no part of a number."""
+    return text.translate(_SEPARATORS)
+
+
+def checked(digits: str) -> E164 | None:
+    """Country code and national number without a plus; None: there is no such number."""
     if not _is_digits(digits) or not _DIGITS_MIN <= len(digits) <= _DIGITS_MAX or digits[0] == "0":
         return None
     return E164(f"+{digits}")

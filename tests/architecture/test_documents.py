@@ -25,6 +25,7 @@ READERS = {
     "Site": ("read_site", "fields"),
     "Trunk": ("read_trunk", "fields"),
     "Host": ("_hosts", "inner"),
+    "Numbers of a trunk": ("_rule", "fields"),
     "Person": ("read_person", "fields"),
     "Device": ("_device", "fields"),
     "Number": ("read_number", "fields"),
@@ -48,7 +49,8 @@ def test_every_key_of_a_company_has_its_row() -> None:
 def _keys_read(function: str, fields: str) -> set[str]:
     """Every key that a function of `configuration` asks `fields` for."""
     sources = [
-        (ROOT / f"orchestrator/configuration/{name}.py").read_text() for name in ("reading", "outside")
+        (ROOT / f"orchestrator/configuration/{name}.py").read_text()
+        for name in ("reading", "outside", "spelling")
     ]
     nodes = [node for source in sources for node in ast.parse(source).body]
     [body] = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == function]

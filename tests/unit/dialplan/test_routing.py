@@ -55,7 +55,7 @@ def test_from_inside(called: str, leads: Route) -> None:
     ],
 )
 def test_from_a_trunk_only_public_numbers_of_the_company_lead_in(called: str, leads: Route) -> None:
-    assert route_from_outside(DIRECTORY, called) == leads
+    assert route_from_outside(DIRECTORY, CARRIER, called) == leads
 
 
 def test_the_source_decides_which_way_is_asked() -> None:
