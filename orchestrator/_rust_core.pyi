@@ -98,6 +98,8 @@ class Trunk:
         contact_user: str | None = None,
         max_calls: int | None = None,
         early_media: bool = True,
+        identity: str = "from",
+        trusted: bool = True,
     ) -> Trunk:
         """A call or register goes from one server to the next where one gives no answer for `failover_s`, cannot be
         connected to or says 503; what has rung anywhere is tried nowhere else. With `health_s` each server is asked
@@ -109,7 +111,9 @@ class Trunk:
         address, the one is meant whose Contact is called, then those known by it, then those registered there; a call
         that could still be two companies' is taken for a stranger's (`sip_unclear_trunks`). A trunk that registers is
         known only while it is registered. With `early_media` callers hear what it says before the answer
-        (`LegHeardEarly`)."""
+        (`LegHeardEarly`). `identity` is the header that tells it who calls: "from", "p_asserted_identity",
+        "p_preferred_identity" or "remote_party_id", the last three besides From. Of one that is `trusted` (RFC 3325)
+        P-Asserted-Identity and Remote-Party-ID are believed, and it is told there who hides."""
 
 @final
 class RestoredBinding:
@@ -233,12 +237,14 @@ class IncomingCall:
     def trunk(self) -> str | None: ...
     @property
     def caller_number(self) -> str:
-        """User part of P-Asserted-Identity or From, %-decoded, at most 128 characters. Of a device its username,
-        whatever its From says. "" if the caller asks not to be named (RFC 3323 Privacy, or so in From); then the
-        number is told nowhere."""
+        """User part of From, or, of a trusted trunk, of P-Asserted-Identity or Remote-Party-ID, %-decoded, at most 128
+        characters. Of a device its username, whatever its From says. "" if `hidden`: it is told nowhere then."""
     @property
     def caller_name(self) -> str:
         """Display name, control characters removed, at most 128 characters."""
+    @property
+    def hidden(self) -> bool:
+        """Whether the caller asks not to be named: by Privacy (RFC 3323), Remote-Party-ID or an anonymous From."""
     @property
     def called(self) -> str:
         """User part of the Request-URI, %-decoded; for a tel: URI its number."""
@@ -637,9 +643,10 @@ class Engine:
         *,
         caller_number: str,
         caller_name: str = "",
+        hidden: bool = False,
         offer_of: int | None = None,
     ) -> None:
-        """Call `number` through a trunk."""
+        """Call `number` through a trunk. `hidden`: whom it calls must not see the caller (RFC 3323, RFC 3325)."""
     def hang_up(self, leg: int, status: int = 480, reason: str = "") -> None:
         """End a leg whatever its state: BYE, CANCEL, or `status` for an incoming leg that was not answered."""
     def tell_transfer(self, leg: int, status: int) -> None:

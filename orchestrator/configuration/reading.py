@@ -18,6 +18,7 @@ from orchestrator.model.directory import (
     Destination,
     Device,
     DeviceKind,
+    IdentityHeader,
     Number,
     OutsideDevice,
     Person,
@@ -141,6 +142,9 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         max_calls=fields.optional_whole("max_calls", 1, 100_000),
         early_media=fields.flag("early_media", True),
         numbers=read_numbers(fields.inner("numbers")),
+        caller_name=fields.text("caller_name", "", longest=64),
+        identity=fields.choice("identity", {header.value: header for header in IdentityHeader}, "from"),
+        trusted=fields.flag("trusted", True),
     )
 
 

@@ -12,6 +12,7 @@ from orchestrator.model.directory import (
     Company,
     Destination,
     Device,
+    IdentityHeader,
     Number,
     OutsideDevice,
     Person,
@@ -133,6 +134,9 @@ def write_trunk(trunk: Trunk) -> Body:
         failover_s=trunk.failover_s if trunk.failover_s != _FAILOVER_S else None,
         health_s=trunk.health_s,
         numbers=write_numbers(trunk.numbers),
+        caller_name=trunk.caller_name or None,
+        identity=None if trunk.identity is IdentityHeader.FROM else trunk.identity.value,
+        trusted=None if trunk.trusted else False,
     )
 
 

@@ -55,7 +55,10 @@ class Seeker:
             return target, CallerId("")
         rules, country_code = trunk.numbers.out, directory.company.country_code
         called = written(target.number, rules.called, country_code)
-        caller = CallerId(written(trunk.caller_number, rules.caller, country_code))
+        number = written(trunk.caller_number, rules.caller, country_code)
+        # Who comes to help has to know who called.
+        hidden = self.caller_id.hidden and target.number not in directory.company.emergency_numbers
+        caller = CallerId(number, trunk.caller_name, hidden)
         return ToTrunk(target.trunk, called, target.device), caller
 
     async def meet(self, other: Party) -> None:

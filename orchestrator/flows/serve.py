@@ -73,7 +73,7 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
     seeker = Seeker(
         story,
         caller,
-        CallerId(who.number, who.name),
+        CallerId(who.number, who.name, hides(arrival)),
         is_answered=False,
         can_hear=arrival.can_hear_prompts,
         device=who.device,
@@ -93,6 +93,11 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
             status = status_of(found)
             story.call.reject(status)
             return Ending(EndCause.NOT_REACHED, status)
+
+
+def hides(arrival: Arrival) -> bool:
+    """Whether one of the company wants to be unknown outside. Who calls from there is shown there as nobody anyway."""
+    return arrival.caller.hidden and isinstance(arrival.source, FromDevice)
 
 
 RETRY_AFTER_S = 10

@@ -60,6 +60,8 @@ class CallerId(Struct, frozen=True):
 
     number: str
     name: str = ""
+    hidden: bool = False
+    """Whether the caller wants to be seen by nobody outside; of one who calls from there, nobody knows more."""
 
 
 class FromDevice(Struct, frozen=True):

@@ -143,6 +143,18 @@ class TrunkHost:
         return self.host if self.port is None else f"{self.host}:{self.port}"
 
 
+class IdentityHeader(enum.Enum):
+    """Where a trunk reads who calls."""
+
+    FROM = "from"
+    ASSERTED = "p_asserted_identity"
+    """RFC 3325 §9.1; as the next two besides From."""
+    PREFERRED = "p_preferred_identity"
+    """RFC 3325 §9.2."""
+    REMOTE_PARTY = "remote_party_id"
+    """Of before RFC 3325."""
+
+
 @frozen
 class Trunk:
     """A link to a carrier, known by its addresses, or registered there by us (`register`)."""
@@ -168,6 +180,11 @@ class Trunk:
     """Whether a caller hears what the carrier says before the answer."""
     numbers: TrunkNumbers = field(factory=TrunkNumbers)
     """How it writes numbers."""
+    caller_name: str = ""
+    """What people outside see besides the number."""
+    identity: IdentityHeader = IdentityHeader.FROM
+    trusted: bool = True
+    """Whether its word for who calls is believed, and it is told the number of callers who hide."""
 
 
 @frozen

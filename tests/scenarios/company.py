@@ -131,6 +131,7 @@ class Office:
         talks_s: float = 60.0,
         device: str | None = "zoe-desk",
         can_hear: bool = True,
+        hidden: bool = False,
     ) -> RehearsalLeg:
         """Somebody calls: a device, or with None a trunk; the call is served from now on."""
         source = FromTrunk(CARRIER) if device is None else FromDevice(DeviceId(device))
@@ -139,7 +140,7 @@ class Office:
             source,
             called,
             caller=Caller(patience_s, talks_s),
-            caller_id=CallerId("84997654321" if device is None else "", "Ivan"),
+            caller_id=CallerId("84997654321" if device is None else "", "Ivan", hidden),
             can_hear_prompts=can_hear,
         )
         leg = self.switch.waiting[arrival.leg]

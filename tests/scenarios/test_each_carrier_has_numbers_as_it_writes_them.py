@@ -29,6 +29,7 @@ async def test_a_call_outside_is_dialled_and_shown_as_the_carrier_wants(autojump
         office.call("+74957654321")
         await office.all_over()
     assert office.switch.shown == [CallerId("4951234500")]
+    assert office.rung == ["84957654321"]
     assert office.only(DeviceRang).number == "+74957654321"
     assert office.only(CallRouted).to == "outside:+74957654321"
 

@@ -100,6 +100,7 @@ class EngineCall:
                 target.number,
                 caller_number=number,
                 caller_name=name,
+                hidden=caller_id.hidden,
                 offer_of=offer,
             )
         return leg

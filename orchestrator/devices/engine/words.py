@@ -54,7 +54,7 @@ def arrival_of(event: core.IncomingCall) -> Arrival:
         LegId(event.leg),
         CompanyId(event.company),
         FromTrunk(TrunkId(trunk or "")) if device is None else FromDevice(DeviceId(device)),
-        CallerId(event.caller_number, event.caller_name),
+        CallerId(event.caller_number, event.caller_name, event.hidden),
         event.called,
         not PLAYABLE.isdisjoint(map(str.upper, event.codecs)),
     )
@@ -212,6 +212,8 @@ def trunks_of(directory: Directory) -> list[core.Trunk]:
             register=trunk.register,
             max_calls=trunk.max_calls,
             early_media=trunk.early_media,
+            identity=trunk.identity.value,
+            trusted=trunk.trusted,
         )
         for trunk in directory.trunks.values()
     ]

@@ -211,12 +211,12 @@ impl Engine {
         self.dial(
             leg,
             Target::Binding(binding),
-            CallerId { number: caller_number, name: caller_name.to_owned() },
+            CallerId { number: caller_number, name: caller_name.to_owned(), is_hidden: false },
             offer_of,
         )
     }
 
-    #[pyo3(signature = (leg, company, trunk, number, *, caller_number, caller_name = "", offer_of = None))]
+    #[pyo3(signature = (leg, company, trunk, number, *, caller_number, caller_name = "", hidden = false, offer_of = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn dial_trunk(
         &self,
@@ -226,13 +226,14 @@ impl Engine {
         number: String,
         caller_number: String,
         caller_name: &str,
+        hidden: bool,
         offer_of: Option<u64>,
     ) -> PyResult<()> {
         let target = Target::Trunk { company, trunk, number };
         self.dial(
             leg,
             target,
-            CallerId { number: caller_number, name: caller_name.to_owned() },
+            CallerId { number: caller_number, name: caller_name.to_owned(), is_hidden: hidden },
             offer_of,
         )
     }

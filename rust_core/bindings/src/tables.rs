@@ -75,7 +75,8 @@ impl Trunk {
     #[new]
     #[pyo3(signature = (*, company, id, hosts, failover_s = 4.0, health_s = None, transport = "udp",
         sources = Vec::new(), username = None, realm = None, ha1_md5 = None, ha1_sha256 = None, domain = None,
-        register = false, expires_s = 300, contact_user = None, max_calls = None, early_media = true))]
+        register = false, expires_s = 300, contact_user = None, max_calls = None, early_media = true,
+        identity = "from", trusted = true))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         company: String,
@@ -95,6 +96,8 @@ impl Trunk {
         contact_user: Option<String>,
         max_calls: Option<usize>,
         early_media: bool,
+        identity: &str,
+        trusted: bool,
     ) -> PyResult<Self> {
         let contact_user = contact_user.or_else(|| username.clone()).unwrap_or_else(|| id.clone());
         let credentials = match (username, realm, ha1_md5) {
@@ -124,6 +127,11 @@ impl Trunk {
             contact_user,
             max_calls,
             early_media,
+            profile: endpoint::Profile {
+                identity: endpoint::Identity::parse(identity)
+                    .ok_or_else(|| bad("identity", identity))?,
+                is_trusted: trusted,
+            },
         }))
     }
 }

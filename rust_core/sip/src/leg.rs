@@ -24,6 +24,8 @@ pub(crate) struct Leg {
     pub(crate) local_tag: String,
     /// Value of our From (or To) without tag.
     pub(crate) local: String,
+    /// What else our first INVITE says of who calls.
+    pub(crate) said: Vec<(HeaderName, String)>,
     /// Value of their To (or From), with tag once known.
     pub(crate) remote: String,
     /// That tag; `None` while a dialled leg may still be answered by any fork.
@@ -203,6 +205,7 @@ impl Leg {
             call_id: String::new(),
             local_tag: String::new(),
             local: String::new(),
+            said: Vec::new(),
             remote: String::new(),
             remote_tag: None,
             remote_target: String::new(),

@@ -196,3 +196,21 @@ def test_the_hosts_of_a_trunk_are_written_as_they_are_read(keys: dict[str, objec
     assert {key: written[key] for key in keys} == keys
     assert not {"host", "port", "hosts", "health_s", "failover_s"} - keys.keys() & written.keys()
     assert trunk_of(**{k: v for k, v in written.items() if k not in ("id", "caller_number")})[0] == trunk
+
+
+def test_what_a_trunk_is_told_of_callers_is_read_and_written_back() -> None:
+    said = {"caller_name": "Acme", "identity": "p_asserted_identity", "trusted": False}
+    body = {"id": "t", "host": "h.example", "caller_number": "+74951234500"}
+
+    def read(body: dict[str, object]) -> tuple[Trunk, list[str]]:
+        problems = Problems()
+        trunk = read_trunk(Fields(body, "", problems), Secrets())
+        return trunk, [str(problem) for problem in problems.found]
+
+    trunk, problems = read({**body, **said})
+    assert not problems
+    assert {key: write_trunk(trunk)[key] for key in said} == said
+    assert not said.keys() & write_trunk(read({**body})[0]).keys()
+    assert read({**body, "identity": "pai"})[1] == [
+        "identity: must be one of from, p_asserted_identity, p_preferred_identity, remote_party_id, not 'pai'"
+    ]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tandem_sip::auth::Secrets;
 use tandem_sip::endpoint::{
     Account, CallerId, Command, Config, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegId, Listener,
-    Target, Transmit, Transport, Trunk, TrunkHosts,
+    Profile, Target, Transmit, Transport, Trunk, TrunkHosts,
 };
 use tandem_sip::wire::{Address, HeaderName, Limits, Message, Request, parse};
 
@@ -258,6 +258,7 @@ fn trunk() -> Trunk {
         expires: Duration::from_secs(300),
         contact_user: "pbx".to_owned(),
         early_media: true,
+        profile: Profile::default(),
         max_calls: None,
     }
 }

@@ -9,6 +9,7 @@ use crate::auth::{Credentials, Secrets};
 use crate::trunk_hosts::{Host, Server, TrunkHosts};
 
 use super::flow::Transport;
+use super::profile::Profile;
 
 /// A leg. Incoming ones count up from 1; dialled ones are numbered by whoever dials, from 2^62 up.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -61,6 +62,8 @@ pub struct Trunk {
     pub early_media: bool,
     /// Calls at once.
     pub max_calls: Option<usize>,
+    /// How we speak of calls.
+    pub profile: Profile,
 }
 
 /// A registration of an earlier run.
@@ -97,6 +100,8 @@ pub struct CallerId {
     pub number: String,
     /// Display name; "" for none.
     pub name: String,
+    /// Whether it is told to nobody whom that is not entrusted to (RFC 3325 §7).
+    pub is_hidden: bool,
 }
 
 /// Whom a leg is dialled to.

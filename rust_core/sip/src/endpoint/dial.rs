@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::config::MAX_TRANSACTIONS;
-use super::incoming::ANONYMOUS;
 use super::requests::ALLOWED;
 use super::reserve::Holder;
 use super::{
     Account, CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Target,
-    Transport, Trunk,
+    Transport, Trunk, identity,
 };
 use crate::dialog;
 use crate::leg::{Hop, Hops, Leg, LegState, MAX_FORWARDS};
@@ -20,7 +19,7 @@ use crate::session_timer::{self, OUR_INTERVAL};
 use crate::transaction::Owner;
 use crate::trunk_hosts::TrunkHost;
 use crate::way;
-use crate::wire::{HeaderName, Method, Request, encode_user, quoted};
+use crate::wire::{HeaderName, Method, Request, encode_user};
 
 /// Why there is no way: status, who is to blame, words.
 type NoWay = (u16, EndedBy, &'static str);
@@ -76,17 +75,13 @@ impl Endpoint {
             Some(codecs) if codecs.iter().any(|codec| !codec.is_events()) => codecs,
             _ => own_codecs(self.config.only_playable),
         };
-        let name = if caller.name.is_empty() {
-            String::new()
-        } else {
-            format!("{} ", quoted(&caller.name))
-        };
-        let number = if caller.number.is_empty() { ANONYMOUS } else { &caller.number };
+        let (local, said) = identity::told(caller, &way.domain, way.trunk.as_deref());
         let mut leg = Leg {
             state: LegState::Calling,
             call_id: self.random_hex(),
             local_tag: self.new_tag(id),
-            local: format!("{name}<sip:{}@{}>", encode_user(number), way.domain),
+            local,
+            said,
             remote: way.to,
             is_sips: way::is_sips(&way.hop.uri),
             remote_target: way.hop.uri.clone(),
@@ -125,6 +120,9 @@ impl Endpoint {
             HeaderName::Contact,
             way::contact(&self.config.listeners, &leg.contact_user, leg.flow, leg.is_sips),
         );
+        for (name, value) in &leg.said {
+            invite.headers.push(name.clone(), value.clone());
+        }
         invite.headers.push(HeaderName::Allow, ALLOWED);
         for (name, value) in session_timer::offering(OUR_INTERVAL) {
             invite.headers.push(name, value);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::gate::Sender;
 use super::prack::rel100_of;
 use super::requests::Refusal;
-use super::{CallerId, Flow, Incoming, LegId};
+use super::{Flow, Incoming, LegId, identity};
 use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
 use crate::offer_answer::{Codec, SessionDescription, bounded, own_codecs};
@@ -107,25 +107,9 @@ pub(super) fn incoming(
     asked: String,
     offer: Option<&SessionDescription>,
 ) -> Incoming {
-    let asserted = request.headers.values(&HeaderName::PAssertedIdentity).next();
-    let from = request.headers.line(&HeaderName::From).cloned();
-    let (company, device, trunk, identity) = match sender {
-        Sender::Device(account) => {
-            (account.company.clone(), Some(account.device.clone()), None, from)
-        }
-        Sender::Trunk(trunk) => {
-            (trunk.company.clone(), None, Some(trunk.id.clone()), asserted.or(from))
-        }
-    };
-    let address = identity.as_deref().and_then(Address::parse);
-    let number = address.as_ref().and_then(|a| a.parsed_uri()?.user()).unwrap_or_default();
-    let name = address.as_ref().map(Address::display_name).unwrap_or_default();
-    let is_hidden = is_private(request) || number.eq_ignore_ascii_case(ANONYMOUS);
-    let (number, name) = match sender {
-        _ if is_hidden => Default::default(),
-        // A device is who it has proved to be; its From may only ask not to be named.
-        Sender::Device(account) => (account.username.clone(), name),
-        Sender::Trunk(_) => (number, name),
+    let (company, device, trunk) = match sender {
+        Sender::Device(account) => (account.company.clone(), Some(account.device.clone()), None),
+        Sender::Trunk(trunk) => (trunk.company.clone(), None, Some(trunk.id.clone())),
     };
     let called = called(request, sender, asked);
     // Who offers nothing will be offered what is ours.
@@ -135,22 +119,11 @@ pub(super) fn incoming(
         company,
         device,
         trunk,
-        caller: CallerId { number: display_text(number.as_bytes()), name },
+        caller: identity::caller(request, sender),
         called: display_text(called.as_bytes()),
         call_id: lossy(request, &HeaderName::CallId),
         codecs: codecs.iter().map(|codec| codec.name.clone()).collect(),
     }
-}
-
-/// Whether the caller hides who they are (RFC 3323 §4.2, RFC 3325 §9.3). A carrier still asserts the number, for hosts
-/// that it trusts not to pass it on; phones, records and events are no such hosts.
-fn is_private(request: &Request) -> bool {
-    let privacy = HeaderName::Other("privacy".to_owned());
-    let hides = |word: &str| ["id", "user", "header"].iter().any(|w| word.eq_ignore_ascii_case(w));
-    request
-        .headers
-        .lines(&privacy)
-        .any(|line| String::from_utf8_lossy(line).split([';', ',']).any(|word| hides(word.trim())))
 }
 
 /// Whom they call. A carrier that we registered with puts our Contact into the Request-URI (RFC 3261 §16.5); the
@@ -205,9 +178,6 @@ fn hops_of(request: &Request) -> u8 {
 fn offered(offer: &SessionDescription) -> &[Codec] {
     offer.media.iter().find(|line| line.is_audio()).map_or(&[], |line| &line.codecs)
 }
-
-/// User part of who doesn't want to be named (RFC 3323 §4.1.1.3).
-pub(super) const ANONYMOUS: &str = "anonymous";
 
 /// From tag, Call-ID and CSeq of a new call (RFC 3261 §8.2.2.2).
 pub(super) fn merge_key(request: &Request) -> Option<String> {

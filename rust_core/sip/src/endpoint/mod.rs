@@ -15,6 +15,7 @@ mod failover;
 mod flow;
 mod gate;
 mod health;
+mod identity;
 mod in_dialog;
 mod incoming;
 mod invite_client;
@@ -25,6 +26,7 @@ mod legs;
 mod load;
 mod prack;
 mod probe;
+mod profile;
 mod refer;
 mod refresh;
 mod register;
@@ -48,6 +50,7 @@ pub use event::{
     Binding, Dated, EndedBy, Event, Incoming, LegEnd, ServerState, Tried, TrunkState, Why,
 };
 pub use flow::{Flow, Listener, Transmit, Transport};
+pub use profile::{Identity, Profile};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};

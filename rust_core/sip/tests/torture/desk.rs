@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tandem_sip::endpoint::{
-    Command, Config, Endpoint, Event, Flow, Incoming, Listener, Transmit, Transport, Trunk,
-    TrunkHosts,
+    Command, Config, Endpoint, Event, Flow, Incoming, Listener, Profile, Transmit, Transport,
+    Trunk, TrunkHosts,
 };
 use tandem_sip::wire::{Limits, Malformed, Message, Request, Response, parse};
 
@@ -147,6 +147,7 @@ fn endpoint() -> Endpoint {
         expires: Duration::from_secs(300),
         contact_user: "pbx".to_owned(),
         early_media: true,
+        profile: Profile::default(),
         max_calls: None,
     };
     let mut endpoint = Endpoint::new(config, [3; 32], epoch());

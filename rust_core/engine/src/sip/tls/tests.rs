@@ -5,7 +5,7 @@ use crate::options::TlsFiles;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use tandem_sip::endpoint::TrunkHosts;
+use tandem_sip::endpoint::{Profile, TrunkHosts};
 
 /// Files of a certificate that signs itself, made with openssl in a folder of this test's own.
 pub(crate) fn files(name: &str) -> TlsFiles {
@@ -43,6 +43,7 @@ fn trunk(host: &str, address: Option<&str>, transport: Transport) -> Trunk {
         expires: std::time::Duration::from_secs(300),
         contact_user: String::new(),
         early_media: true,
+        profile: Profile::default(),
         max_calls: None,
     }
 }

@@ -8,6 +8,7 @@ mod failover;
 mod gate;
 mod health;
 mod hold;
+mod identity;
 mod in_dialog;
 mod late_offer;
 mod memory;
@@ -292,6 +293,7 @@ pub(crate) fn trunk(id: &str, address: &str) -> Trunk {
         expires: Duration::from_secs(300),
         contact_user: id.to_owned(),
         early_media: true,
+        profile: Profile::default(),
         max_calls: None,
     }
 }

@@ -507,13 +507,17 @@ fn an_asserted_identity_is_believed_of_trunks() {
     let asserted = "P-Asserted-Identity: \"Real\" <tel:+7-495-000>\r\n";
     desk.hear(CARRIER, caller.invite_with(asserted, SDP));
     let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
-    assert_eq!(incoming.caller, CallerId { number: "+7495000".into(), name: "Real".into() });
+    assert_eq!(
+        incoming.caller,
+        CallerId { number: "+7495000".into(), name: "Real".into(), is_hidden: false }
+    );
 }
 
 #[test]
 fn who_hides_the_number_is_anonymous() {
     let asserted = "P-Asserted-Identity: \"Real\" <tel:+7-495-000>\r\n";
-    let real = CallerId { number: "+7495000".into(), name: "Real".into() };
+    let real = CallerId { number: "+7495000".into(), name: "Real".into(), is_hidden: false };
+    let hidden = CallerId { is_hidden: true, ..CallerId::default() };
     let hiding = ["id", "user; ID ;critical", "header"].map(|privacy| (privacy, true));
     let showing = ["none", "session", ""].map(|privacy| (privacy, false));
     for (privacy, is_hidden) in hiding.into_iter().chain(showing) {
@@ -522,14 +526,14 @@ fn who_hides_the_number_is_anonymous() {
         let invite = desk.next_caller().invite_with(&extra, SDP);
         desk.hear(CARRIER, invite);
         let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
-        assert_eq!(incoming.caller, if is_hidden { CallerId::default() } else { real.clone() });
+        assert_eq!(incoming.caller, if is_hidden { hidden.clone() } else { real.clone() });
     }
     let mut desk = Desk::new();
     let unnamed = "\"Anonymous\" <sip:Anonymous@anonymous.invalid>";
     let invite = desk.next_caller().invite();
     desk.hear(CARRIER, invite.replace("\"Ann\" <sip:+7916@carrier.example>", unnamed));
     let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
-    assert_eq!(incoming.caller, CallerId::default());
+    assert_eq!(incoming.caller, hidden);
 }
 
 #[test]

@@ -1,0 +1,44 @@
+//! What a trunk is told of calls, and what is believed of it.
+
+/// Which header says who calls.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Identity {
+    /// From alone.
+    #[default]
+    From,
+    /// P-Asserted-Identity (RFC 3325 §9.1), besides From.
+    Asserted,
+    /// P-Preferred-Identity (RFC 3325 §9.2), besides From.
+    Preferred,
+    /// Remote-Party-ID (draft-ietf-sip-privacy-04), besides From: what many switches knew before RFC 3325.
+    RemoteParty,
+}
+
+impl Identity {
+    /// Reads a name as Python and documents write it.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "from" => Some(Self::From),
+            "p_asserted_identity" => Some(Self::Asserted),
+            "p_preferred_identity" => Some(Self::Preferred),
+            "remote_party_id" => Some(Self::RemoteParty),
+            _ => None,
+        }
+    }
+}
+
+/// How we and a trunk speak of calls.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Profile {
+    /// Where it reads who calls.
+    pub identity: Identity,
+    /// Whether it belongs to our trust domain (RFC 3325 §2.3): what it asserts is believed, and it is told the number of
+    /// who wants to be anonymous.
+    pub is_trusted: bool,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self { identity: Identity::From, is_trusted: true }
+    }
+}
