@@ -100,6 +100,7 @@ class Trunk:
         early_media: bool = True,
         identity: str = "from",
         trusted: bool = True,
+        codecs: Sequence[str] = ...,
     ) -> Trunk:
         """A call or register goes from one server to the next where one gives no answer for `failover_s`, cannot be
         connected to or says 503; what has rung anywhere is tried nowhere else. With `health_s` each server is asked
@@ -113,7 +114,8 @@ class Trunk:
         known only while it is registered. With `early_media` callers hear what it says before the answer
         (`LegHeardEarly`). `identity` is the header that tells it who calls: "from", "p_asserted_identity",
         "p_preferred_identity" or "remote_party_id", the last three besides From. Of one that is `trusted` (RFC 3325)
-        P-Asserted-Identity and Remote-Party-ID are believed, and it is told there who hides."""
+        P-Asserted-Identity and Remote-Party-ID are believed, and it is told there who hides. With `codecs` no
+        others are offered to it or answered, and the first is preferred; of its offers `IncomingCall` tells these."""
 
 @final
 class RestoredBinding:
@@ -252,7 +254,7 @@ class IncomingCall:
     def call_id(self) -> str: ...
     @property
     def codecs(self) -> list[str]:
-        """Encoding names offered, in the caller's order."""
+        """Encoding names offered, in the caller's order; of a trunk with `codecs` those, in their order."""
 
 @final
 class LegRinging:

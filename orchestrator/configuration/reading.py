@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from attrs import evolve, field, frozen
 
+from orchestrator.configuration.codecs import read_codecs
 from orchestrator.configuration.digest import Secret, secret_of
 from orchestrator.configuration.document import Configuration
 from orchestrator.configuration.fields import Fields, Pattern, Problems
@@ -145,6 +146,7 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         caller_name=fields.text("caller_name", "", longest=64),
         identity=fields.choice("identity", {header.value: header for header in IdentityHeader}, "from"),
         trusted=fields.flag("trusted", True),
+        codecs=read_codecs(fields, fields.texts("codecs")),
     )
 
 

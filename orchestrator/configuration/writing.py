@@ -137,6 +137,7 @@ def write_trunk(trunk: Trunk) -> Body:
         caller_name=trunk.caller_name or None,
         identity=None if trunk.identity is IdentityHeader.FROM else trunk.identity.value,
         trusted=None if trunk.trusted else False,
+        codecs=list(trunk.codecs) or None,
     )
 
 

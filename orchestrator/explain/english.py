@@ -205,6 +205,7 @@ ROUTED: Final = {
     "outside": "A number outside",
     "unknown_number": "Nobody has this number",
     "not_allowed": "Calling this number is not allowed",
+    "no_codec": "The caller offers no codec that may be spoken",
     "transfer": "The transfer leads to",
 }
 NOT_TRANSFERRED: Final = {

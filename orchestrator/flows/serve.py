@@ -48,9 +48,12 @@ async def _serve(world: World, arrival: Arrival) -> None:
             return
         if isinstance(arrival.source, FromDevice) and who.person is None:
             leads = Nowhere("not_allowed", 403)
+    direction = direction_of(arrival.source, leads)
+    if not arrival.speaks:
+        leads = Nowhere("no_codec", 488)
 
     def began(story: Story) -> CallArrived:
-        return CallArrived(story.id, arrival.leg, direction_of(arrival.source, leads), who, arrival.called)
+        return CallArrived(story.id, arrival.leg, direction, who, arrival.called)
 
     async def tale(story: Story) -> Ending:
         return await _tale(story, arrival, who, leads)

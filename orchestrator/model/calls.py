@@ -87,6 +87,8 @@ class Arrival(Struct, frozen=True):
     """As dialled: "101", "84951234567", "+74951234567"."""
     can_hear_prompts: bool = True
     """Whether the caller speaks a codec that prompts can be played in."""
+    speaks: bool = True
+    """Whether the caller speaks any codec that its trunk permits."""
 
 
 class ToBinding(Struct, frozen=True):

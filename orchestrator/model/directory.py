@@ -185,6 +185,8 @@ class Trunk:
     identity: IdentityHeader = IdentityHeader.FROM
     trusted: bool = True
     """Whether its word for who calls is believed, and it is told the number of callers who hide."""
+    codecs: tuple[str, ...] = ()
+    """Encoding names that are spoken with it, the preferred first; empty: all."""
 
 
 @frozen

@@ -41,7 +41,8 @@ class CallRouted(Struct, frozen=True):
     call: CallId
     to: str
     because: str
-    """A stable word: "extension", "number", "emergency", "outside", "unknown_number", "not_allowed", "transfer"."""
+    """A stable word: "extension", "number", "emergency", "outside", "unknown_number", "not_allowed", "no_codec",
+    "transfer"."""
     person: PersonId | None = None
     number: E164 | None = None
     """The company's own public number that was dialled, if it was one."""

@@ -132,6 +132,7 @@ class Office:
         device: str | None = "zoe-desk",
         can_hear: bool = True,
         hidden: bool = False,
+        speaks: bool = True,
     ) -> RehearsalLeg:
         """Somebody calls: a device, or with None a trunk; the call is served from now on."""
         source = FromTrunk(CARRIER) if device is None else FromDevice(DeviceId(device))
@@ -142,6 +143,7 @@ class Office:
             caller=Caller(patience_s, talks_s),
             caller_id=CallerId("84997654321" if device is None else "", "Ivan", hidden),
             can_hear_prompts=can_hear,
+            speaks=speaks,
         )
         leg = self.switch.waiting[arrival.leg]
         self.callers.append(leg)

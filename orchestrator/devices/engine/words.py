@@ -50,13 +50,15 @@ def certificate_of(event: core.CertificateRead) -> Certificate:
 def arrival_of(event: core.IncomingCall) -> Arrival:
     """A call that waits for a decision."""
     device, trunk = event.device, event.trunk
+    codecs = set(map(str.upper, event.codecs))
     return Arrival(
         LegId(event.leg),
         CompanyId(event.company),
         FromTrunk(TrunkId(trunk or "")) if device is None else FromDevice(DeviceId(device)),
         CallerId(event.caller_number, event.caller_name, event.hidden),
         event.called,
-        not PLAYABLE.isdisjoint(map(str.upper, event.codecs)),
+        not PLAYABLE.isdisjoint(codecs),
+        not codecs <= NO_SOUND,
     )
 
 
@@ -214,6 +216,7 @@ def trunks_of(directory: Directory) -> list[core.Trunk]:
             early_media=trunk.early_media,
             identity=trunk.identity.value,
             trusted=trunk.trusted,
+            codecs=trunk.codecs,
         )
         for trunk in directory.trunks.values()
     ]
@@ -221,6 +224,8 @@ def trunks_of(directory: Directory) -> list[core.Trunk]:
 
 PLAYABLE = frozenset({"PCMA", "PCMU"})
 """Encodings that prompts can be played in."""
+NO_SOUND = frozenset({"TELEPHONE-EVENT", "CN"})
+"""Encodings that nobody speaks: keys and comfort noise."""
 _BY = {by.value: by for by in EndedBy}
 _FAR = frozenset({EndedBy.PEER, EndedBy.TIMEOUT})
 _RANG_IN_VAIN = frozenset({408, 480, 487})

@@ -76,7 +76,7 @@ impl Trunk {
     #[pyo3(signature = (*, company, id, hosts, failover_s = 4.0, health_s = None, transport = "udp",
         sources = Vec::new(), username = None, realm = None, ha1_md5 = None, ha1_sha256 = None, domain = None,
         register = false, expires_s = 300, contact_user = None, max_calls = None, early_media = true,
-        identity = "from", trusted = true))]
+        identity = "from", trusted = true, codecs = Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         company: String,
@@ -98,6 +98,7 @@ impl Trunk {
         early_media: bool,
         identity: &str,
         trusted: bool,
+        codecs: Vec<String>,
     ) -> PyResult<Self> {
         let contact_user = contact_user.or_else(|| username.clone()).unwrap_or_else(|| id.clone());
         let credentials = match (username, realm, ha1_md5) {
@@ -131,6 +132,7 @@ impl Trunk {
                 identity: endpoint::Identity::parse(identity)
                     .ok_or_else(|| bad("identity", identity))?,
                 is_trusted: trusted,
+                codecs,
             },
         }))
     }

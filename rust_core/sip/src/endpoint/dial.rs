@@ -14,7 +14,7 @@ use super::{
 };
 use crate::dialog;
 use crate::leg::{Hop, Hops, Leg, LegState, MAX_FORWARDS};
-use crate::offer_answer::{Direction, offer, own_codecs};
+use crate::offer_answer::{Codec, Direction, offer, own_codecs, permitted};
 use crate::session_timer::{self, OUR_INTERVAL};
 use crate::transaction::Owner;
 use crate::trunk_hosts::TrunkHost;
@@ -34,6 +34,8 @@ struct Way {
     routes: Vec<String>,
     contact_user: String,
     trunk: Option<Arc<Trunk>>,
+    /// What is offered.
+    codecs: Vec<Codec>,
     account: Option<Arc<Account>>,
     instance: Option<String>,
     /// Whose share of the reserve it takes.
@@ -59,9 +61,13 @@ impl Endpoint {
         }
         let served = offer_of.and_then(|other| self.legs.get(&other));
         let hops = served.map_or(Some(MAX_FORWARDS), Leg::hops_left);
+        let codecs = match served.map(Leg::speakable) {
+            Some(codecs) if codecs.iter().any(|codec| !codec.is_events()) => codecs,
+            _ => own_codecs(self.config.only_playable),
+        };
         let way = hops
             .ok_or((483, EndedBy::Us, "too many hops"))
-            .and_then(|hops| Ok((hops, self.way_to(now, target, caller, offer_of)?)));
+            .and_then(|hops| Ok((hops, self.way_to(now, target, caller, offer_of, codecs)?)));
         let (max_forwards, way) = match way {
             Ok(way) => way,
             Err((status, by, why)) => {
@@ -69,11 +75,6 @@ impl Endpoint {
                 self.counters.ended += 1;
                 return self.tell(now, Event::Ended(id, end));
             }
-        };
-        let others = offer_of.and_then(|other| self.legs.get(&other)).map(Leg::speakable);
-        let codecs = match others {
-            Some(codecs) if codecs.iter().any(|codec| !codec.is_events()) => codecs,
-            _ => own_codecs(self.config.only_playable),
         };
         let (local, said) = identity::told(caller, &way.domain, way.trunk.as_deref());
         let mut leg = Leg {
@@ -92,7 +93,7 @@ impl Endpoint {
             instance: way.instance,
             max_forwards,
             serves: offer_of,
-            offered: codecs,
+            offered: way.codecs,
             ..Leg::new(id, way.hop.flow)
         };
         if !way.others.is_empty() {
@@ -153,6 +154,7 @@ impl Endpoint {
         target: &Target,
         caller: &CallerId,
         served: Option<LegId>,
+        codecs: Vec<Codec>,
     ) -> Result<Way, NoWay> {
         if self.closing {
             return Err((503, EndedBy::Shutdown, "shutting down"));
@@ -181,6 +183,7 @@ impl Endpoint {
                     routes: place.path.clone(),
                     contact_user: "tandem".to_owned(),
                     trunk: None,
+                    codecs,
                     account: Some(account.clone()),
                     instance: place.instance.clone(),
                     reserve_of: helped.filter(|_| !has_room),
@@ -199,6 +202,10 @@ impl Endpoint {
                 if in_clear(&hop.flow) {
                     return Err(fails(480, NOT_SECURE));
                 }
+                let codecs = permitted(codecs, &trunk.profile.codecs);
+                if !codecs.iter().any(Codec::is_sound) {
+                    return Err((488, EndedBy::Us, NO_CODEC));
+                }
                 let has_place = self.trunks.enter(&trunk, false);
                 if !(has_place || helped.is_some() && self.trunks.enter(&trunk, true)) {
                     return Err((503, EndedBy::Us, "the trunk is full"));
@@ -211,6 +218,7 @@ impl Endpoint {
                     routes: Vec::new(),
                     contact_user: trunk.contact_user.clone(),
                     trunk: Some(trunk),
+                    codecs,
                     account: None,
                     instance: None,
                     reserve_of: helped.filter(|_| !(has_room && has_place)),
@@ -260,4 +268,5 @@ pub(super) fn bracketed(host: &str) -> String {
 /// Why nobody can be sent to.
 pub(super) const NO_ADDRESS: &str = "the trunk's host has no address";
 pub(super) const NO_LISTENER: &str = "nothing listens for this transport";
+const NO_CODEC: &str = "no codec in common with the trunk";
 const NOT_SECURE: &str = "not reachable over TLS, as sips: demands";

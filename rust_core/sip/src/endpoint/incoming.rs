@@ -10,7 +10,7 @@ use super::requests::Refusal;
 use super::{Flow, Incoming, LegId, identity};
 use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
-use crate::offer_answer::{Codec, SessionDescription, bounded, own_codecs};
+use crate::offer_answer::{Codec, SessionDescription, bounded, own_codecs, permitted};
 use crate::session_timer::SessionTimer;
 use crate::way;
 use crate::wire::{Address, HeaderName, Request, Via, display_text};
@@ -113,7 +113,11 @@ pub(super) fn incoming(
     };
     let called = called(request, sender, asked);
     // Who offers nothing will be offered what is ours.
-    let codecs = offer.map_or_else(|| own_codecs(false), |offer| offered(offer).to_vec());
+    let codecs = match (offer, sender) {
+        (Some(offer), _) => offered(offer).to_vec(),
+        (None, Sender::Trunk(trunk)) => permitted(own_codecs(false), &trunk.profile.codecs),
+        (None, Sender::Device(_)) => own_codecs(false),
+    };
     Incoming {
         leg,
         company,

@@ -32,7 +32,7 @@ impl Endpoint {
             true => Err((482, vec![])),
             false => read_invite(now, &request),
         };
-        let (remote_target, offer) = match read {
+        let (remote_target, mut offer) = match read {
             Ok(read) => read,
             Err((status, extra)) => {
                 return self.answer_once(now, reply, &request, status, "", &extra);
@@ -43,6 +43,9 @@ impl Endpoint {
         {
             self.counters.shed_invites += 1;
             return self.answer_once(now, reply, &request, 503, "", &[retry_after()]);
+        }
+        if let (Sender::Trunk(trunk), Some(offer)) = (&sender, &mut offer) {
+            offer.permit(&trunk.profile.codecs);
         }
         let Some(server) = self.open_server(now, reply, &request) else {
             if let Sender::Trunk(trunk) = &sender {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::in_dialog::Said;
 use super::{Endpoint, LegId};
 use crate::leg::Leg;
-use crate::offer_answer::{Codec, Direction, answer, offer, own_codecs};
+use crate::offer_answer::{Codec, Direction, answer, offer, own_codecs, permitted};
 
 impl Endpoint {
     /// What the 200 to a caller says of the session, to suit the leg that it is to be joined to; without one, so that
@@ -26,6 +26,13 @@ impl Endpoint {
         let session = leg.next_session(rtp);
         let Some(theirs) = leg.offer.take() else {
             let codecs = speakable.unwrap_or_else(|| own_codecs(true));
+            let codecs = match &leg.trunk {
+                Some(trunk) => permitted(codecs, &trunk.profile.codecs),
+                None => codecs,
+            };
+            if !codecs.iter().any(Codec::is_sound) {
+                return None;
+            }
             let body = offer(&session, &codecs, Direction::SendRecv);
             leg.offered.clone_from(&codecs);
             return Some(Said { body, our_offer: Some(codecs), agreed: None });

@@ -35,10 +35,12 @@ pub struct Profile {
     /// Whether it belongs to our trust domain (RFC 3325 §2.3): what it asserts is believed, and it is told the number of
     /// who wants to be anonymous.
     pub is_trusted: bool,
+    /// Encoding names that are spoken with it, the preferred first; empty: all.
+    pub codecs: Vec<String>,
 }
 
 impl Default for Profile {
     fn default() -> Self {
-        Self { identity: Identity::From, is_trusted: true }
+        Self { identity: Identity::From, is_trusted: true, codecs: Vec::new() }
     }
 }

@@ -80,6 +80,11 @@ impl Codec {
         self.name.eq_ignore_ascii_case("CN")
     }
 
+    /// Whether it carries what somebody says.
+    pub fn is_sound(&self) -> bool {
+        !self.is_events() && !self.is_comfort_noise()
+    }
+
     /// Whether we can play and record it: G.711.
     pub fn is_playable(&self) -> bool {
         self.clock_rate == PLAYABLE_HZ
@@ -112,6 +117,24 @@ pub fn own_codecs(only_playable: bool) -> Vec<Codec> {
     let is_fit =
         |codec: &Codec| codec.is_playable() || codec.is_events() && codec.clock_rate == PLAYABLE_HZ;
     OWN_CODECS.iter().map(codec).filter(|codec| !only_playable || is_fit(codec)).collect()
+}
+
+/// Of these codecs those that are named, in the order of the names; all where none is. Names compare without regard to
+/// case. Keys go with the sound of their clock (RFC 4733 §2.1).
+pub fn permitted(codecs: Vec<Codec>, names: &[String]) -> Vec<Codec> {
+    if names.is_empty() {
+        return codecs;
+    }
+    let place =
+        |codec: &Codec| names.iter().position(|name| name.eq_ignore_ascii_case(&codec.name));
+    let mut found: Vec<_> =
+        codecs.into_iter().filter_map(|codec| Some((place(&codec)?, codec))).collect();
+    found.sort_by_key(|(place, _)| *place);
+    let mut found: Vec<_> = found.into_iter().map(|(_, codec)| codec).collect();
+    let clocks: Vec<_> =
+        found.iter().filter(|codec| codec.is_sound()).map(|codec| codec.clock_rate).collect();
+    found.retain(|codec| codec.is_sound() || clocks.contains(&codec.clock_rate));
+    found
 }
 
 /// The clock of what we can play and record.
@@ -149,5 +172,22 @@ mod tests {
         let playable = [("PCMA", 8000), ("PCMU", 8000), ("telephone-event", 8000)];
         assert_eq!(names(true), playable.map(|(name, rate)| (name.to_owned(), rate)));
         assert_eq!(names(false).len(), OWN_CODECS.len());
+    }
+
+    #[test]
+    fn of_codecs_those_are_left_that_are_named_and_in_that_order() {
+        let left = |names: &[&str]| -> Vec<(String, u32)> {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            let left = permitted(own_codecs(false), &names);
+            left.into_iter().map(|codec| (codec.name, codec.clock_rate)).collect()
+        };
+        let named = |codecs: &[(&str, u32)]| -> Vec<(String, u32)> {
+            codecs.iter().map(|&(name, rate)| (name.to_owned(), rate)).collect()
+        };
+        assert_eq!(left(&[]).len(), OWN_CODECS.len());
+        assert_eq!(left(&["pcmu", "PCMA"]), named(&[("PCMU", 8000), ("PCMA", 8000)]));
+        let keys = ("telephone-event", 8000);
+        assert_eq!(left(&["telephone-event", "PCMA"]), named(&[keys, ("PCMA", 8000)]));
+        assert_eq!(left(&["G729", "telephone-event"]), []);
     }
 }

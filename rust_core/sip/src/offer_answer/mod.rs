@@ -5,7 +5,7 @@ mod codec;
 mod sdp;
 
 pub use agree::{Agreed, AgreedCodec, MAX_AGREED, Refused, accept_answer, answer, bounded, offer};
-pub use codec::{Codec, own_codecs};
+pub use codec::{Codec, own_codecs, permitted};
 pub use sdp::{Direction, MediaLine, SessionDescription};
 
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 use std::mem::replace;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::codec::Codec;
+use super::codec::{Codec, permitted};
 
 /// Who sends, seen from the writer of the description.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -111,6 +111,13 @@ pub struct SessionDescription {
 }
 
 impl SessionDescription {
+    /// Forgets the codecs of its sound that are not named, and prefers those that are named first; see `permitted`.
+    pub fn permit(&mut self, names: &[String]) {
+        for line in self.media.iter_mut().filter(|line| line.is_audio()) {
+            line.codecs = permitted(std::mem::take(&mut line.codecs), names);
+        }
+    }
+
     /// Reads a description; the error names what is wrong. Tolerates bare LF or CR, NULs and bytes that are no UTF-8.
     /// No control character survives: format parameters are written to the other side of a call.
     pub fn parse(body: &[u8]) -> Result<Self, &'static str> {

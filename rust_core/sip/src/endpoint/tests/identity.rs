@@ -5,7 +5,7 @@ use super::*;
 const LEG: LegId = LegId(FIRST_DIALLED_LEG);
 
 fn profile(identity: Identity, is_trusted: bool) -> Profile {
-    Profile { identity, is_trusted }
+    Profile { identity, is_trusted, ..Profile::default() }
 }
 
 fn desk(profile: Profile) -> Desk {

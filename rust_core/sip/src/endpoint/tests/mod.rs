@@ -3,6 +3,7 @@
 mod browsers;
 mod calls_in;
 mod calls_out;
+mod codecs;
 mod early;
 mod failover;
 mod gate;
