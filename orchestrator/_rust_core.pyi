@@ -101,6 +101,7 @@ class Trunk:
         identity: str = "from",
         trusted: bool = True,
         codecs: Sequence[str] = ...,
+        forwarding: str = "none",
     ) -> Trunk:
         """A call or register goes from one server to the next where one gives no answer for `failover_s`, cannot be
         connected to or says 503; what has rung anywhere is tried nowhere else. With `health_s` each server is asked
@@ -115,7 +116,9 @@ class Trunk:
         (`LegHeardEarly`). `identity` is the header that tells it who calls: "from", "p_asserted_identity",
         "p_preferred_identity" or "remote_party_id", the last three besides From. Of one that is `trusted` (RFC 3325)
         P-Asserted-Identity and Remote-Party-ID are believed, and it is told there who hides. With `codecs` no
-        others are offered to it or answered, and the first is preferred; of its offers `IncomingCall` tells these."""
+        others are offered to it or answered, and the first is preferred; of its offers `IncomingCall` tells these.
+        `forwarding` is the header that tells it for whom a call was: "none", "diversion" (RFC 5806), "history_info"
+        (RFC 7044) or "both"."""
 
 @final
 class RestoredBinding:
@@ -247,6 +250,10 @@ class IncomingCall:
     @property
     def hidden(self) -> bool:
         """Whether the caller asks not to be named: by Privacy (RFC 3323), Remote-Party-ID or an anonymous From."""
+    @property
+    def diverted(self) -> tuple[str, str, int] | None:
+        """Of a trunk that forwarded it: who was called first, why it was forwarded last (RFC 5806 §4.3) and how often,
+        at most 1000; by Diversion, else History-Info."""
     @property
     def called(self) -> str:
         """User part of the Request-URI, %-decoded; for a tel: URI its number."""
@@ -646,9 +653,11 @@ class Engine:
         caller_number: str,
         caller_name: str = "",
         hidden: bool = False,
+        diverted: tuple[str, str, int] | None = None,
         offer_of: int | None = None,
     ) -> None:
-        """Call `number` through a trunk. `hidden`: whom it calls must not see the caller (RFC 3323, RFC 3325)."""
+        """Call `number` through a trunk. `hidden`: whom it calls must not see the caller (RFC 3323, RFC 3325).
+        `diverted`: for whom the call was, why it was forwarded (RFC 5806 §4.3) and how often."""
     def hang_up(self, leg: int, status: int = 480, reason: str = "") -> None:
         """End a leg whatever its state: BYE, CANCEL, or `status` for an incoming leg that was not answered."""
     def tell_transfer(self, leg: int, status: int) -> None:

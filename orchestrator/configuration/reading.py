@@ -19,6 +19,7 @@ from orchestrator.model.directory import (
     Destination,
     Device,
     DeviceKind,
+    Forwarding,
     IdentityHeader,
     Number,
     OutsideDevice,
@@ -146,6 +147,7 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         caller_name=fields.text("caller_name", "", longest=64),
         identity=fields.choice("identity", {header.value: header for header in IdentityHeader}, "from"),
         trusted=fields.flag("trusted", True),
+        forwarding=fields.choice("forwarding", {told.value: told for told in Forwarding}, "diversion"),
         codecs=read_codecs(fields, fields.texts("codecs")),
     )
 

@@ -12,6 +12,7 @@ from orchestrator.model.directory import (
     Company,
     Destination,
     Device,
+    Forwarding,
     IdentityHeader,
     Number,
     OutsideDevice,
@@ -137,6 +138,7 @@ def write_trunk(trunk: Trunk) -> Body:
         caller_name=trunk.caller_name or None,
         identity=None if trunk.identity is IdentityHeader.FROM else trunk.identity.value,
         trusted=None if trunk.trusted else False,
+        forwarding=None if trunk.forwarding is Forwarding.DIVERSION else trunk.forwarding.value,
         codecs=list(trunk.codecs) or None,
     )
 

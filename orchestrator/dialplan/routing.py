@@ -50,6 +50,9 @@ Route = LeadsTo | Outward | Nowhere
 def route(directory: Directory, arrival: Arrival) -> Route:
     """Where this arrival leads."""
     if isinstance(arrival.source, FromTrunk):
+        diverted = arrival.caller.diverted
+        if diverted is not None and diverted.count >= FORWARDED_MAX:
+            return Nowhere("loop", 482)
         return route_from_outside(directory, arrival.source.trunk, arrival.called)
     caller = directory.owner(arrival.source.device)
     return route_from_inside(directory, arrival.called, caller.id if caller else None)
@@ -94,3 +97,7 @@ def person_of(route: Route) -> PersonId | None:
             return person
         case _:
             return None
+
+
+FORWARDED_MAX = 10
+"""A call that was forwarded so often comes round in circles."""

@@ -4,7 +4,7 @@ from typing import Final, assert_never
 
 from orchestrator.explain.names import Names
 from orchestrator.model import journal as j
-from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal
+from orchestrator.model.calls import Direction, Diversion, EndCause, EndedBy, MediaQuality, Refusal
 from orchestrator.model.directory import DeviceKind
 from orchestrator.model.identifiers import PersonId
 from orchestrator.model.outside import Bar, Barred
@@ -50,6 +50,13 @@ def say(entry: j.Entry, names: Names) -> str:
             assert_never(entry)
 
 
+def _diverted(diverted: Diversion | None) -> str:
+    if diverted is None:
+        return ""
+    times = f", {diverted.count} times" if diverted.count > 1 else ""
+    return f"; forwarded from {diverted.number or 'an unknown number'} ({diverted.reason}{times})"
+
+
 def _call(entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallEnded, names: Names) -> str:
     match entry:
         case j.CallArrived(direction=direction, caller=who, called=called, command=command):
@@ -57,7 +64,7 @@ def _call(entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallEnded, na
             if command is not None:
                 return f"By command: {caller} is connected to {called}"
             trunk = f", trunk {who.trunk}" if who.trunk else ""
-            return f"{DIRECTIONS[direction]}: {caller} calls {called}{trunk}"
+            return f"{DIRECTIONS[direction]}: {caller} calls {called}{trunk}{_diverted(entry.diverted)}"
         case j.CallRouted(to=to, because=because):
             why = ROUTED.get(because, because)
             return why if to == "nowhere" else f"{why}: {_destination(to, names)}"
@@ -206,6 +213,7 @@ ROUTED: Final = {
     "unknown_number": "Nobody has this number",
     "not_allowed": "Calling this number is not allowed",
     "no_codec": "The caller offers no codec that may be spoken",
+    "loop": "The call was forwarded too often: it goes round in circles",
     "transfer": "The transfer leads to",
 }
 NOT_TRANSFERRED: Final = {

@@ -4,7 +4,7 @@ from typing import Final, assert_never
 
 from orchestrator.explain.names import Names
 from orchestrator.model import journal as j
-from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal
+from orchestrator.model.calls import Direction, Diversion, EndCause, EndedBy, MediaQuality, Refusal
 from orchestrator.model.directory import DeviceKind
 from orchestrator.model.identifiers import PersonId
 from orchestrator.model.outside import Bar, Barred, CostClass
@@ -51,6 +51,14 @@ def say(entry: j.Entry, names: Names) -> str:
             assert_never(entry)
 
 
+def _diverted(diverted: Diversion | None) -> str:
+    if diverted is None:
+        return ""
+    reason = DIVERSIONS.get(diverted.reason, "причина неизвестна")
+    times = f", переадресаций: {diverted.count}" if diverted.count > 1 else ""
+    return f"; переадресовано с {diverted.number or 'неизвестного номера'} ({reason}{times})"
+
+
 def _call(entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallEnded, names: Names) -> str:
     match entry:
         case j.CallArrived(direction=direction, caller=who, called=called, command=command):
@@ -58,7 +66,7 @@ def _call(entry: j.CallArrived | j.CallRouted | j.CallAnswered | j.CallEnded, na
             if command is not None:
                 return f"По команде: {caller} соединяется с {called}"
             trunk = f", транк {who.trunk}" if who.trunk else ""
-            return f"{DIRECTIONS[direction]}: {caller} звонит на {called}{trunk}"
+            return f"{DIRECTIONS[direction]}: {caller} звонит на {called}{trunk}{_diverted(entry.diverted)}"
         case j.CallRouted(to=to, because=because):
             why = ROUTED.get(because, because)
             return why if to == "nowhere" else f"{why}: {_destination(to, names)}"
@@ -217,8 +225,20 @@ ROUTED: Final = {
     "unknown_number": "Такого номера ни у кого нет",
     "not_allowed": "Звонить на этот номер не разрешено",
     "no_codec": "Звонящий не предлагает ни одного разрешённого кодека",
+    "loop": "Вызов переадресован слишком много раз: он ходит по кругу",
     "transfer": "Перевод",
 }
+DIVERSIONS: Final = {
+    "unconditional": "безусловно",
+    "user-busy": "занято",
+    "no-answer": "нет ответа",
+    "unavailable": "недоступен",
+    "deflection": "отклонено",
+    "do-not-disturb": "не беспокоить",
+    "follow-me": "следом за абонентом",
+    "time-of-day": "по времени",
+}
+"""RFC 5806 §4.3."""
 NOT_TRANSFERRED: Final = {
     "unknown_number": "такого номера нет",
     "not_allowed": "звонить на этот номер не разрешено",

@@ -31,9 +31,14 @@ async def ring(seeker: Seeker, move: Ring) -> Party | Refusal:
     return await _Together(seeker, move.person, move.rungs).ring()
 
 
-async def dial_outside(seeker: Seeker, trunk: TrunkId, number: str) -> Party | Failed:
-    """Dial a number that is nobody's device."""
-    return await _ring_one(seeker, Who(trunk=trunk, number=number), ToTrunk(trunk, number), OUTSIDE_RING_S)
+async def dial_outside(seeker: Seeker, trunk: TrunkId, number: str, forwarded: str = "") -> Party | Failed:
+    """Dial a number that is nobody's device; `forwarded`: why callers of somebody else are sent there."""
+    who, target = Who(trunk=trunk, number=number), ToTrunk(trunk, number)
+    return await _ring_one(seeker, who, target, OUTSIDE_RING_S, forwarded=forwarded)
+
+
+FOLLOW_ME = "follow-me"
+"""Why a call goes to a device outside (RFC 5806 §4.3)."""
 
 
 @define
@@ -91,10 +96,11 @@ async def _ring_one(
     target: DialTarget,
     ring_s: float,
     claim: Callable[[Party], bool] = lambda _: True,
+    forwarded: str = FOLLOW_ME,
 ) -> Party | Failed:
     story = seeker.story
     outcome: Outcome = Failed(Refusal.NO_ANSWER)
-    async with story.call.dial(*seeker.as_dialled(target), seeker.leg) as leg:
+    async with story.call.dial(*seeker.as_dialled(target, forwarded), seeker.leg) as leg:
         story.tell(DeviceRang(story.id, leg.id, who.device, who.person, _number_of(target)))
         if isinstance(target, ToTrunk):
             # A carrier may take a while to find anybody, or find nobody.

@@ -10,6 +10,7 @@ from orchestrator.dialplan.routing import LeadsTo, Outward
 from orchestrator.flows.ring import dial_outside, ring
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Party, Story
+from orchestrator.flows.wording import forwarded
 from orchestrator.forwarding.walk import Dial, End, Move, Play, Presence, Ring, Walker
 from orchestrator.model.calls import Failed, Refusal
 from orchestrator.model.identifiers import DeviceId, PersonId
@@ -43,8 +44,8 @@ async def follow(seeker: Seeker, moves: Generator[Move, Refusal | None, T]) -> P
             case Ring(person):
                 active.engage(person.id)
                 found = await ring(seeker, move)
-            case Dial(trunk, number):
-                found = await dial_outside(seeker, trunk, number)
+            case Dial(trunk, number, why=why):
+                found = await dial_outside(seeker, trunk, number, forwarded(why))
             case Play(prompt):
                 await seeker.listen(prompt)
             case PersonNotReached(person=person_id):

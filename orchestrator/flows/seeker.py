@@ -5,8 +5,8 @@ from attrs import define
 
 from orchestrator.flows.story import Ending, Party, Story, left
 from orchestrator.forwarding.walk import End
-from orchestrator.model.calls import CallerId, DialTarget, EndCause, ToTrunk, Who
-from orchestrator.model.identifiers import DeviceId, PromptName
+from orchestrator.model.calls import CallerId, DialTarget, Diversion, EndCause, ToTrunk, Who
+from orchestrator.model.identifiers import E164, DeviceId, PromptName
 from orchestrator.model.journal import CallAnswered, PromptUnheard, TerminalReached
 from orchestrator.numbering.carrier import written
 from orchestrator.ports import RINGBACK, Leg
@@ -29,6 +29,10 @@ class Seeker:
     """When it began to wait."""
     leaves: EndCause = EndCause.CALLER_HUNG_UP
     """What it means for the call if this party leaves it."""
+    called: E164 | None = None
+    """The company's public number that this party has called."""
+    diversions: int = 0
+    """How often its call was forwarded before it came."""
     asked_by: Leg | None = None
     """The phone that wants somebody to be found, and hears that somebody is rung."""
     _rings: bool = False
@@ -45,8 +49,9 @@ class Seeker:
         else:
             self.story.call.ring()
 
-    def as_dialled(self, target: DialTarget) -> tuple[DialTarget, CallerId]:
-        """`target` and what it sees: a trunk carries only its own number, and has numbers written as it wants."""
+    def as_dialled(self, target: DialTarget, forwarded: str) -> tuple[DialTarget, CallerId]:
+        """`target` and what it sees: a trunk carries only its own number, and has numbers written as it wants. Why the
+        call is `forwarded` there counts if a number of the company was called."""
         if not isinstance(target, ToTrunk):
             return target, self.caller_id
         directory = self.story.directory
@@ -58,7 +63,11 @@ class Seeker:
         number = written(trunk.caller_number, rules.caller, country_code)
         # Who comes to help has to know who called.
         hidden = self.caller_id.hidden and target.number not in directory.company.emergency_numbers
-        caller = CallerId(number, trunk.caller_name, hidden)
+        diverted = None
+        if forwarded and self.called is not None:
+            first = written(self.called, rules.caller, country_code)
+            diverted = Diversion(first, forwarded, self.diversions + 1)
+        caller = CallerId(number, trunk.caller_name, hidden, diverted)
         return ToTrunk(target.trunk, called, target.device), caller
 
     async def meet(self, other: Party) -> None:

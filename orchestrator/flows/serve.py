@@ -2,13 +2,13 @@
 
 import structlog
 
-from orchestrator.dialplan.routing import Nowhere, Route, is_emergency, route
+from orchestrator.dialplan.routing import LeadsTo, Nowhere, Route, is_emergency, route
 from orchestrator.flows.life import live
 from orchestrator.flows.seek import seek
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Ending, Party, Story, left
 from orchestrator.flows.talk import talk
-from orchestrator.flows.wording import caller_of, direction_of, routed, status_of
+from orchestrator.flows.wording import caller_of, direction_of, diverted_from, routed, status_of
 from orchestrator.flows.world import World
 from orchestrator.forwarding.walk import End
 from orchestrator.model.calls import (
@@ -48,12 +48,13 @@ async def _serve(world: World, arrival: Arrival) -> None:
             return
         if isinstance(arrival.source, FromDevice) and who.person is None:
             leads = Nowhere("not_allowed", 403)
+    diverted = diverted_from(directory, arrival)
     direction = direction_of(arrival.source, leads)
     if not arrival.speaks:
         leads = Nowhere("no_codec", 488)
 
     def began(story: Story) -> CallArrived:
-        return CallArrived(story.id, arrival.leg, direction, who, arrival.called)
+        return CallArrived(story.id, arrival.leg, direction, who, arrival.called, diverted=diverted)
 
     async def tale(story: Story) -> Ending:
         return await _tale(story, arrival, who, leads)
@@ -81,6 +82,8 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
         can_hear=arrival.can_hear_prompts,
         device=who.device,
         since_s=story.began_s,
+        called=leads.number if isinstance(leads, LeadsTo) else None,
+        diversions=arrival.caller.diverted.count if arrival.caller.diverted else 0,
     )
     story.active.dialled = (caller.id, arrival.called)
     with caller.while_lasts() as present:

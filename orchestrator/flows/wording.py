@@ -4,7 +4,16 @@ from orchestrator.dialplan.routing import LeadsTo, Nowhere, Outward, Route, pers
 from orchestrator.explain import names_in, why_barred
 from orchestrator.flows.story import Story
 from orchestrator.forwarding.walk import name_of
-from orchestrator.model.calls import Arrival, Direction, Failed, FromDevice, FromTrunk, Refusal, Who
+from orchestrator.model.calls import (
+    Arrival,
+    Direction,
+    Diversion,
+    Failed,
+    FromDevice,
+    FromTrunk,
+    Refusal,
+    Who,
+)
 from orchestrator.model.journal import CallRouted
 from orchestrator.numbering.directory import Directory
 
@@ -28,6 +37,20 @@ def direction_of(source: FromDevice | FromTrunk, leads: Route) -> Direction:
         return Direction.INBOUND
     outward = isinstance(leads, Outward) or (isinstance(leads, Nowhere) and leads.because != "unknown_number")
     return Direction.OUTBOUND if outward else Direction.INTERNAL
+
+
+def forwarded(why: Refusal | None) -> str:
+    """Why callers are sent outside, in the words of RFC 5806 §4.3; None: whatever happens."""
+    return "unconditional" if why is None else _FORWARDED[why]
+
+
+def diverted_from(directory: Directory, arrival: Arrival) -> Diversion | None:
+    """For whom a call was that its carrier says to have been forwarded."""
+    diverted = arrival.caller.diverted
+    if diverted is None or not isinstance(arrival.source, FromTrunk):
+        return None
+    number = directory.caller_by(arrival.source.trunk, diverted.number)
+    return Diversion(number, diverted.reason, diverted.count)
 
 
 def routed(story: Story, leads: Route) -> CallRouted:
@@ -73,6 +96,14 @@ _STATUSES = {
     Refusal.DECLINED: 603,
     Refusal.UNREACHABLE: 480,
     Refusal.NO_ANSWER: 480,
+}
+_FORWARDED = {
+    Refusal.DO_NOT_DISTURB: "do-not-disturb",
+    Refusal.OFFLINE: "unavailable",
+    Refusal.BUSY: "user-busy",
+    Refusal.DECLINED: "deflection",
+    Refusal.UNREACHABLE: "unavailable",
+    Refusal.NO_ANSWER: "no-answer",
 }
 _NOT_TO_PASS_ON = frozenset({401, 407, 408, 421, 487, 491, 494})
 """These are about our own dialog with the carrier."""

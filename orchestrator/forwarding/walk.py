@@ -45,6 +45,8 @@ class Dial:
     number: str
     by: PersonId | None = None
     """Who sends callers there; None: the company itself."""
+    why: Refusal | None = None
+    """What came of those who were tried before; None: nobody was."""
 
 
 @frozen
@@ -91,6 +93,8 @@ class Walker:
     """Those tried, oldest first."""
     _by: PersonId | None = None
     """Whose next step is being followed; None: nobody's but the company's."""
+    _why: Refusal | None = None
+    """Why that step is followed."""
     _detours: int = 0
     _sought: bool = False
 
@@ -125,12 +129,12 @@ class Walker:
         if own is not None:
             # A number of ours is not dialled through the carrier and back.
             self._detours += 1
-            self._by = None
+            self._by = self._why = None
             return own.leads_to if self._detours <= CHAIN_MAX else None
         if barred := self._barred(self._by, number):
             yield barred
         elif (trunk := self.directory.way_out) is not None:
-            yield Dial(trunk.id, number, self._by)
+            yield Dial(trunk.id, number, self._by, self._why)
         return None
 
     def _person(self, id: PersonId) -> Generator[Move, Refusal | None, Destination | None]:
@@ -144,7 +148,7 @@ class Walker:
         self.chain.append(id)
         why = yield from self.reach(person)
         step = self.next_step(person, why)
-        self._by = person.id
+        self._by, self._why = person.id, why
         if isinstance(step, ToOutside) and (barred := self._barred(person.id, step.number)):
             yield barred
             step = self.directory.company.terminal

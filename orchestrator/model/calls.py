@@ -55,6 +55,17 @@ class EndCause(enum.Enum):
     """A fault of ours ended this call."""
 
 
+class Diversion(Struct, frozen=True):
+    """For whom a call was before it was forwarded."""
+
+    number: str
+    """Whoever was called first."""
+    reason: str
+    """Why it was forwarded last, in the words of RFC 5806 §4.3: "no-answer", "user-busy", …"""
+    count: int = 1
+    """How often it was."""
+
+
 class CallerId(Struct, frozen=True):
     """What the called party sees."""
 
@@ -62,6 +73,8 @@ class CallerId(Struct, frozen=True):
     name: str = ""
     hidden: bool = False
     """Whether the caller wants to be seen by nobody outside; of one who calls from there, nobody knows more."""
+    diverted: Diversion | None = None
+    """For whom the call was, if it was forwarded."""
 
 
 class FromDevice(Struct, frozen=True):

@@ -155,6 +155,17 @@ class IdentityHeader(enum.Enum):
     """Of before RFC 3325."""
 
 
+class Forwarding(enum.Enum):
+    """Where a trunk reads for whom a forwarded call was."""
+
+    NONE = "none"
+    DIVERSION = "diversion"
+    """RFC 5806."""
+    HISTORY_INFO = "history_info"
+    """RFC 7044."""
+    BOTH = "both"
+
+
 @frozen
 class Trunk:
     """A link to a carrier, known by its addresses, or registered there by us (`register`)."""
@@ -185,6 +196,7 @@ class Trunk:
     identity: IdentityHeader = IdentityHeader.FROM
     trusted: bool = True
     """Whether its word for who calls is believed, and it is told the number of callers who hide."""
+    forwarding: Forwarding = Forwarding.DIVERSION
     codecs: tuple[str, ...] = ()
     """Encoding names that are spoken with it, the preferred first; empty: all."""
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from orchestrator.model.calls import Direction, EndCause, EndedBy, MediaQuality, Refusal, Who
+from orchestrator.model.calls import Direction, Diversion, EndCause, EndedBy, MediaQuality, Refusal, Who
 from orchestrator.model.identifiers import (
     E164,
     CallId,
@@ -33,6 +33,8 @@ class CallArrived(Struct, frozen=True):
     caller: Who
     called: str
     command: CommandId | None = None
+    diverted: Diversion | None = None
+    """For whom it was, if its carrier says that it was forwarded."""
 
 
 class CallRouted(Struct, frozen=True):
@@ -42,7 +44,7 @@ class CallRouted(Struct, frozen=True):
     to: str
     because: str
     """A stable word: "extension", "number", "emergency", "outside", "unknown_number", "not_allowed", "no_codec",
-    "transfer"."""
+    "loop", "transfer"."""
     person: PersonId | None = None
     number: E164 | None = None
     """The company's own public number that was dialled, if it was one."""

@@ -10,7 +10,7 @@ from attrs import define, field
 from orchestrator.flows.originate import originate
 from orchestrator.flows.serve import serve
 from orchestrator.flows.world import World
-from orchestrator.model.calls import CallerId, FromDevice, FromTrunk, Refusal
+from orchestrator.model.calls import CallerId, Diversion, FromDevice, FromTrunk, Refusal
 from orchestrator.model.commands import OriginateCall
 from orchestrator.model.directory import (
     Announcement,
@@ -133,6 +133,7 @@ class Office:
         can_hear: bool = True,
         hidden: bool = False,
         speaks: bool = True,
+        diverted: Diversion | None = None,
     ) -> RehearsalLeg:
         """Somebody calls: a device, or with None a trunk; the call is served from now on."""
         source = FromTrunk(CARRIER) if device is None else FromDevice(DeviceId(device))
@@ -141,7 +142,7 @@ class Office:
             source,
             called,
             caller=Caller(patience_s, talks_s),
-            caller_id=CallerId("84997654321" if device is None else "", "Ivan", hidden),
+            caller_id=CallerId("84997654321" if device is None else "", "Ivan", hidden, diverted),
             can_hear_prompts=can_hear,
             speaks=speaks,
         )

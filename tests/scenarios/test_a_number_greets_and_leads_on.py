@@ -5,7 +5,7 @@ import math
 import pytest
 from trio.testing import MockClock
 
-from orchestrator.model.calls import CallerId, Direction, EndCause
+from orchestrator.model.calls import CallerId, Direction, Diversion, EndCause
 from orchestrator.model.directory import Announcement
 from orchestrator.model.identifiers import E164, PersonId
 from orchestrator.model.journal import (
@@ -84,4 +84,5 @@ async def test_what_each_who_is_rung_sees(autojump_clock: MockClock) -> None:
         office.call("101")
         await office.all_over()
     desk, carried = CallerId("+74997654321", "Ivan"), CallerId("+74951234500")
-    assert office.switch.shown == [desk, carried, CallerId("199", "Zoe"), carried]
+    forwarded = CallerId("+74951234500", diverted=Diversion(NUMBER, "follow-me"))
+    assert office.switch.shown == [desk, forwarded, CallerId("199", "Zoe"), carried]

@@ -33,4 +33,4 @@ async def test_whoever_calls_from_outside_hides_no_number_of_ours(autojump_clock
         office.outside("+79161230101")
         office.call("+74951234501", device=None, hidden=True)
         await office.all_over()
-    assert office.switch.shown == [CallerId("+74951234500")]
+    assert [(seen.number, seen.hidden) for seen in office.switch.shown] == [("+74951234500", False)]

@@ -85,7 +85,7 @@ class EngineCall:
         leg = self.switch.new_leg()
         self._take(leg)
         offer = None if offer_of is None else offer_of.id
-        number, name = caller_id.number, caller_id.name
+        number, name, diverted = caller_id.number, caller_id.name, caller_id.diverted
         engine = self.switch.engine
         if isinstance(target, ToBinding):
             engine.dial_binding(
@@ -101,6 +101,7 @@ class EngineCall:
                 caller_number=number,
                 caller_name=name,
                 hidden=caller_id.hidden,
+                diverted=None if diverted is None else (diverted.number, diverted.reason, diverted.count),
                 offer_of=offer,
             )
         return leg

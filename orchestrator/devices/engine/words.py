@@ -7,6 +7,7 @@ from orchestrator import _rust_core as core
 from orchestrator.model.calls import (
     Arrival,
     CallerId,
+    Diversion,
     EndedBy,
     Failed,
     FromDevice,
@@ -51,11 +52,12 @@ def arrival_of(event: core.IncomingCall) -> Arrival:
     """A call that waits for a decision."""
     device, trunk = event.device, event.trunk
     codecs = set(map(str.upper, event.codecs))
+    diverted = None if event.diverted is None else Diversion(*event.diverted)
     return Arrival(
         LegId(event.leg),
         CompanyId(event.company),
         FromTrunk(TrunkId(trunk or "")) if device is None else FromDevice(DeviceId(device)),
-        CallerId(event.caller_number, event.caller_name, event.hidden),
+        CallerId(event.caller_number, event.caller_name, event.hidden, diverted),
         event.called,
         not PLAYABLE.isdisjoint(codecs),
         not codecs <= NO_SOUND,
@@ -217,6 +219,7 @@ def trunks_of(directory: Directory) -> list[core.Trunk]:
             identity=trunk.identity.value,
             trusted=trunk.trusted,
             codecs=trunk.codecs,
+            forwarding=trunk.forwarding.value,
         )
         for trunk in directory.trunks.values()
     ]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use tandem_engine::endpoint::{Accounts, CallerId, EMERGENCY_LEGS, LegId, Target, Transport};
+use tandem_engine::endpoint::{
+    Accounts, CallerId, Diverted, EMERGENCY_LEGS, LegId, Target, Transport,
+};
 use tandem_engine::media::pairs_in;
 use tandem_engine::websocket::Origins;
 use tandem_engine::{Command, Options, Source, TlsFiles};
@@ -211,12 +213,12 @@ impl Engine {
         self.dial(
             leg,
             Target::Binding(binding),
-            CallerId { number: caller_number, name: caller_name.to_owned(), is_hidden: false },
+            CallerId { number: caller_number, name: caller_name.to_owned(), ..CallerId::default() },
             offer_of,
         )
     }
 
-    #[pyo3(signature = (leg, company, trunk, number, *, caller_number, caller_name = "", hidden = false, offer_of = None))]
+    #[pyo3(signature = (leg, company, trunk, number, *, caller_number, caller_name = "", hidden = false, diverted = None, offer_of = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn dial_trunk(
         &self,
@@ -227,13 +229,20 @@ impl Engine {
         caller_number: String,
         caller_name: &str,
         hidden: bool,
+        diverted: Option<(String, String, u32)>,
         offer_of: Option<u64>,
     ) -> PyResult<()> {
         let target = Target::Trunk { company, trunk, number };
         self.dial(
             leg,
             target,
-            CallerId { number: caller_number, name: caller_name.to_owned(), is_hidden: hidden },
+            CallerId {
+                number: caller_number,
+                name: caller_name.to_owned(),
+                is_hidden: hidden,
+                diverted: diverted
+                    .map(|(number, reason, count)| Box::new(Diverted { number, reason, count })),
+            },
             offer_of,
         )
     }

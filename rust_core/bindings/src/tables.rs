@@ -76,7 +76,8 @@ impl Trunk {
     #[pyo3(signature = (*, company, id, hosts, failover_s = 4.0, health_s = None, transport = "udp",
         sources = Vec::new(), username = None, realm = None, ha1_md5 = None, ha1_sha256 = None, domain = None,
         register = false, expires_s = 300, contact_user = None, max_calls = None, early_media = true,
-        identity = "from", trusted = true, codecs = Vec::new()))]
+        identity = "from", trusted = true, codecs = Vec::new(),
+        forwarding = "none"))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         company: String,
@@ -99,6 +100,7 @@ impl Trunk {
         identity: &str,
         trusted: bool,
         codecs: Vec<String>,
+        forwarding: &str,
     ) -> PyResult<Self> {
         let contact_user = contact_user.or_else(|| username.clone()).unwrap_or_else(|| id.clone());
         let credentials = match (username, realm, ha1_md5) {
@@ -133,6 +135,8 @@ impl Trunk {
                     .ok_or_else(|| bad("identity", identity))?,
                 is_trusted: trusted,
                 codecs,
+                forwarding: endpoint::Forwarding::parse(forwarding)
+                    .ok_or_else(|| bad("forwarding", forwarding))?,
             },
         }))
     }

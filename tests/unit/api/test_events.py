@@ -123,6 +123,7 @@ async def test_an_event_looks_as_promised(
             "caller": {"person": None, "device": None, "trunk": None, "number": "", "name": "Анна"},
             "called": "102",
             "command": None,
+            "diverted": None,
         },
     }
 

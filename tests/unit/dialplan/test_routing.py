@@ -11,7 +11,7 @@ from orchestrator.dialplan.routing import (
     route_from_inside,
     route_from_outside,
 )
-from orchestrator.model.calls import Arrival, CallerId, FromDevice, FromTrunk
+from orchestrator.model.calls import Arrival, CallerId, Diversion, FromDevice, FromTrunk
 from orchestrator.model.directory import Announcement
 from orchestrator.model.identifiers import E164, DeviceId, LegId, PersonId
 from orchestrator.model.outside import FOREIGN, NATIONAL, Bar, Barred
@@ -64,6 +64,15 @@ def test_the_source_decides_which_way_is_asked() -> None:
 
     assert person_of(route(DIRECTORY, arrival(FromDevice(DeviceId("zoe-desk"))))) == PersonId("anna")
     assert route(DIRECTORY, arrival(FromTrunk(CARRIER))) == Nowhere("unknown_number", 404)
+
+
+@pytest.mark.parametrize(("count", "status"), [(1, None), (9, None), (10, 482), (1000, 482)])
+def test_a_call_that_was_forwarded_too_often_goes_round_in_circles(count: int, status: int | None) -> None:
+    caller = CallerId("", diverted=Diversion("+7", "no-answer", count))
+    found = route(DIRECTORY, Arrival(LegId(1), ACME, FromTrunk(CARRIER), caller, "+74951234502"))
+    assert found == (
+        Nowhere("loop", status) if status else LeadsTo(to("anna"), "number", E164("+74951234502"))
+    )
 
 
 def test_an_emergency_number_is_never_taken_as_an_extension_and_needs_a_way_out() -> None:

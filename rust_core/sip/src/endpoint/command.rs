@@ -102,6 +102,19 @@ pub struct CallerId {
     pub name: String,
     /// Whether it is told to nobody whom that is not entrusted to (RFC 3325 §7).
     pub is_hidden: bool,
+    /// For whom the call was before it was forwarded.
+    pub diverted: Option<Box<Diverted>>,
+}
+
+/// For whom a call was first.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Diverted {
+    /// User part of the address.
+    pub number: String,
+    /// Why it was forwarded last, as RFC 5806 §4.3 names it: "no-answer".
+    pub reason: String,
+    /// How often it was; 1 or more.
+    pub count: u32,
 }
 
 /// Whom a leg is dialled to.

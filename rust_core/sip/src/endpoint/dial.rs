@@ -10,7 +10,7 @@ use super::requests::ALLOWED;
 use super::reserve::Holder;
 use super::{
     Account, CallerId, EndedBy, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegEnd, LegId, Target,
-    Transport, Trunk, identity,
+    Transport, Trunk, diversion, identity,
 };
 use crate::dialog;
 use crate::leg::{Hop, Hops, Leg, LegState, MAX_FORWARDS};
@@ -76,7 +76,11 @@ impl Endpoint {
                 return self.tell(now, Event::Ended(id, end));
             }
         };
-        let (local, said) = identity::told(caller, &way.domain, way.trunk.as_deref());
+        let (local, mut said) = identity::told(caller, &way.domain, way.trunk.as_deref());
+        if let Some(trunk) = &way.trunk {
+            let forwarding = trunk.profile.forwarding;
+            said.extend(diversion::told(caller, &way.domain, &way.hop.uri, forwarding));
+        }
         let mut leg = Leg {
             state: LegState::Calling,
             call_id: self.random_hex(),

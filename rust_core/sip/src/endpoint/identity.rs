@@ -75,7 +75,7 @@ pub(super) fn caller(request: &Request, sender: &Sender) -> CallerId {
         Sender::Device(account) => account.username.clone(),
         Sender::Trunk(_) => number,
     };
-    CallerId { number: display_text(number.as_bytes()), name, is_hidden: false }
+    CallerId { number: display_text(number.as_bytes()), name, ..CallerId::default() }
 }
 
 /// Whether the caller hides who they are (RFC 3323 §4.2, RFC 3325 §9.3). A carrier still asserts the number, for hosts

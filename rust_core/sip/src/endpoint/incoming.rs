@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::gate::Sender;
 use super::prack::rel100_of;
 use super::requests::Refusal;
-use super::{Flow, Incoming, LegId, identity};
+use super::{CallerId, Flow, Incoming, LegId, diversion, identity};
 use crate::dialog;
 use crate::leg::{Leg, LegState, MAX_FORWARDS};
 use crate::offer_answer::{Codec, SessionDescription, bounded, own_codecs, permitted};
@@ -111,6 +111,10 @@ pub(super) fn incoming(
         Sender::Device(account) => (account.company.clone(), Some(account.device.clone()), None),
         Sender::Trunk(trunk) => (trunk.company.clone(), None, Some(trunk.id.clone())),
     };
+    let diverted = match sender {
+        Sender::Trunk(_) => diversion::read(request).map(Box::new),
+        Sender::Device(_) => None,
+    };
     let called = called(request, sender, asked);
     // Who offers nothing will be offered what is ours.
     let codecs = match (offer, sender) {
@@ -123,7 +127,7 @@ pub(super) fn incoming(
         company,
         device,
         trunk,
-        caller: identity::caller(request, sender),
+        caller: CallerId { diverted, ..identity::caller(request, sender) },
         called: display_text(called.as_bytes()),
         call_id: lossy(request, &HeaderName::CallId),
         codecs: codecs.iter().map(|codec| codec.name.clone()).collect(),

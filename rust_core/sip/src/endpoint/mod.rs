@@ -9,6 +9,7 @@ mod command;
 mod config;
 mod counters;
 mod dial;
+mod diversion;
 mod early;
 mod event;
 mod failover;
@@ -42,7 +43,7 @@ pub use crate::accounts::Accounts;
 pub use crate::health::Standing;
 pub use crate::trunk_hosts::{Host, PATIENCE, Server, TrunkHost, TrunkHosts};
 pub use command::{
-    Account, CallerId, Command, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk,
+    Account, CallerId, Command, Diverted, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk,
 };
 pub use config::{Config, EMERGENCY_LEGS};
 pub use counters::Counters;
@@ -50,7 +51,7 @@ pub use event::{
     Binding, Dated, EndedBy, Event, Incoming, LegEnd, ServerState, Tried, TrunkState, Why,
 };
 pub use flow::{Flow, Listener, Transmit, Transport};
-pub use profile::{Identity, Profile};
+pub use profile::{Forwarding, Identity, Profile};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};

@@ -73,6 +73,8 @@ header_names! {
     PPreferredIdentity = "P-Preferred-Identity",
     RemotePartyId = "Remote-Party-ID",
     Privacy = "Privacy",
+    Diversion = "Diversion",
+    HistoryInfo = "History-Info",
     Subject = "Subject" / "s",
     Date = "Date",
     ReferTo = "Refer-To" / "r",
@@ -95,6 +97,8 @@ impl HeaderName {
                 | Self::Supported
                 | Self::Require
                 | Self::PAssertedIdentity
+                | Self::Diversion
+                | Self::HistoryInfo
         )
     }
 }

@@ -53,7 +53,7 @@ fn a_browser_registers_and_is_called_by_the_connection_it_came_with() {
     let Some(Event::RegistrationChanged { bindings, .. }) = desk.events().pop() else {
         panic!("nothing told")
     };
-    let caller = CallerId { number: "101".into(), name: String::new(), is_hidden: false };
+    let caller = CallerId { number: "101".into(), name: String::new(), ..CallerId::default() };
     let (target, rtp) = (Target::Binding(bindings[0].id), peer("192.0.2.1:4002"));
     desk.command(Command::Dial { leg: LEG, target, caller, offer_of: None, rtp });
     let Transmit { flow, bytes } = desk.endpoint.poll_transmit().unwrap();

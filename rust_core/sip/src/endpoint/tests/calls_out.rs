@@ -9,7 +9,7 @@ const ANSWER: &str = "v=0\r\no=- 2 2 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.
 fn dial(desk: &mut Desk) -> Request {
     let number = "+7 916#1".to_owned();
     let target = Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number };
-    let caller = CallerId { number: "101".into(), name: "An\"na".into(), is_hidden: false };
+    let caller = CallerId { number: "101".into(), name: "An\"na".into(), ..CallerId::default() };
     let rtp = peer("192.0.2.1:4002");
     desk.command(Command::Dial { leg: LEG, target, caller, offer_of: None, rtp });
     desk.one_request()

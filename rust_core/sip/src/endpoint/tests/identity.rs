@@ -19,7 +19,8 @@ fn invite(profile: Profile, is_hidden: bool) -> (Request, String) {
     let mut desk = desk(profile);
     let number = "+79161234567".to_owned();
     let target = Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number };
-    let caller = CallerId { number: "+74951".into(), name: "Acme".into(), is_hidden };
+    let caller =
+        CallerId { number: "+74951".into(), name: "Acme".into(), is_hidden, diverted: None };
     let rtp = peer("192.0.2.1:4002");
     desk.command(Command::Dial { leg: LEG, target, caller, offer_of: None, rtp });
     let invite = desk.one_request();
@@ -98,7 +99,8 @@ fn the_identity_is_said_again_to_the_next_server_and_in_nothing_but_the_invite()
     }]));
     let target =
         Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number: "+7916".into() };
-    let caller = CallerId { number: "+74951".into(), name: "Acme".into(), is_hidden: true };
+    let caller =
+        CallerId { number: "+74951".into(), name: "Acme".into(), is_hidden: true, diverted: None };
     let rtp = peer("192.0.2.1:4002");
     desk.command(Command::Dial { leg: LEG, target, caller, offer_of: None, rtp });
     let first = desk.one_request();
@@ -127,7 +129,7 @@ fn what_is_asserted_is_believed_of_the_trusted_alone() {
     let id = |number: &str, name: &str| CallerId {
         number: number.into(),
         name: name.into(),
-        is_hidden: false,
+        ..CallerId::default()
     };
     let from = "\"Ann\" <sip:+7916@carrier.example>";
     let asserted = "P-Asserted-Identity: \"Real\" <sip:+7495@x>\r\n";

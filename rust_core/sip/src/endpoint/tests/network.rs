@@ -214,7 +214,7 @@ impl World {
         let leg = LegId(FIRST_DIALLED_LEG + self.dialled);
         self.dialled += 1;
         self.stories.insert((side, leg), Story::default());
-        let caller = CallerId { number: "anna".into(), name: "Anna".into(), is_hidden: false };
+        let caller = CallerId { number: "anna".into(), name: "Anna".into(), ..CallerId::default() };
         let rtp = peer(&format!("{}:4000", peer(side.address()).ip()));
         self.act(side, Command::Dial { leg, target, caller, offer_of: None, rtp });
         if let Some(known) = self.ends[side.index()].legs.get(&leg) {

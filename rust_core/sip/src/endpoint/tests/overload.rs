@@ -213,7 +213,7 @@ fn dial(desk: &mut Desk, i: u64, target: Target, number: &str) -> bool {
 
 /// The same, where `served` is who is led there.
 fn dial_for(desk: &mut Desk, i: u64, target: Target, number: &str, served: Option<LegId>) -> bool {
-    let caller = CallerId { number: number.into(), name: String::new(), is_hidden: false };
+    let caller = CallerId { number: number.into(), name: String::new(), ..CallerId::default() };
     let (leg, rtp) = (LegId(FIRST_DIALLED_LEG + i), peer("192.0.2.1:4002"));
     desk.command(Command::Dial { leg, target, caller, offer_of: served, rtp });
     !desk.requests().is_empty()

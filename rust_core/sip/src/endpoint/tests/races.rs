@@ -241,7 +241,7 @@ impl Race {
         self.command(Command::Dial {
             leg,
             target,
-            caller: CallerId { number: "102".into(), name: String::new(), is_hidden: false },
+            caller: CallerId { number: "102".into(), name: String::new(), ..CallerId::default() },
             offer_of: served,
             rtp: peer("192.0.2.1:4002"),
         });

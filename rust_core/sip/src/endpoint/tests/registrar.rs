@@ -441,7 +441,7 @@ fn a_contact_that_is_named_twice_in_one_request_is_one_place() {
 }
 
 fn dial(desk: &mut Desk, binding: u64) {
-    let caller = CallerId { number: "102".into(), name: String::new(), is_hidden: false };
+    let caller = CallerId { number: "102".into(), name: String::new(), ..CallerId::default() };
     let (leg, target) = (LegId(FIRST_DIALLED_LEG), Target::Binding(binding));
     let rtp = peer("192.0.2.1:4002");
     desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });

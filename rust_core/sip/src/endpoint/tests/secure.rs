@@ -57,7 +57,7 @@ fn binding(desk: &mut Desk) -> u64 {
 }
 
 fn dial(desk: &mut Desk, target: Target, offer_of: Option<LegId>) {
-    let caller = CallerId { number: "101".into(), name: String::new(), is_hidden: false };
+    let caller = CallerId { number: "101".into(), name: String::new(), ..CallerId::default() };
     let rtp = peer("192.0.2.1:4002");
     desk.command(Command::Dial { leg: LEG, target, caller, offer_of, rtp });
 }

@@ -187,7 +187,7 @@ fn a_422_is_asked_again_with_what_it_demands() {
     let mut desk = Desk::new();
     let target =
         Target::Trunk { company: "demo".into(), trunk: "carrier".into(), number: "+7916".into() };
-    let caller = CallerId { number: "101".into(), name: String::new(), is_hidden: false };
+    let caller = CallerId { number: "101".into(), name: String::new(), ..CallerId::default() };
     let leg = LegId(FIRST_DIALLED_LEG + 1);
     let rtp = peer("192.0.2.1:4002");
     desk.command(Command::Dial { leg, target, caller, offer_of: None, rtp });

@@ -509,14 +509,14 @@ fn an_asserted_identity_is_believed_of_trunks() {
     let Some(Event::Incoming(incoming)) = desk.events().pop() else { panic!("no call") };
     assert_eq!(
         incoming.caller,
-        CallerId { number: "+7495000".into(), name: "Real".into(), is_hidden: false }
+        CallerId { number: "+7495000".into(), name: "Real".into(), ..CallerId::default() }
     );
 }
 
 #[test]
 fn who_hides_the_number_is_anonymous() {
     let asserted = "P-Asserted-Identity: \"Real\" <tel:+7-495-000>\r\n";
-    let real = CallerId { number: "+7495000".into(), name: "Real".into(), is_hidden: false };
+    let real = CallerId { number: "+7495000".into(), name: "Real".into(), ..CallerId::default() };
     let hidden = CallerId { is_hidden: true, ..CallerId::default() };
     let hiding = ["id", "user; ID ;critical", "header"].map(|privacy| (privacy, true));
     let showing = ["none", "session", ""].map(|privacy| (privacy, false));
