@@ -330,6 +330,10 @@ class LegEnded:
     def reason(self) -> str:
         """Reason phrase, or the text of the peer's Reason header (RFC 3326)."""
     @property
+    def moved_to(self) -> str:
+        """The number to which a device sends its callers (3xx), if that is at the exchange or in the device's domain;
+        "" for none."""
+    @property
     def answered_at_ns(self) -> int | None: ...
     @property
     def media(self) -> MediaReport | None: ...

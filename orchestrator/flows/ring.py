@@ -12,22 +12,24 @@ from attrs import define, field
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Party
 from orchestrator.forwarding.strategy import Rung, verdict
-from orchestrator.forwarding.walk import Ring
+from orchestrator.forwarding.walk import Moved, Ring
 from orchestrator.model.calls import DialTarget, Failed, Outcome, Refusal, ToBinding, ToTrunk, Who
 from orchestrator.model.directory import Device, OutsideDevice, Person
 from orchestrator.model.identifiers import TrunkId
 from orchestrator.model.journal import DeviceFailed, DeviceRang
 
 
-async def ring(seeker: Seeker, move: Ring) -> Party | Refusal:
-    """Whoever picked up, on a leg that is kept, or what the refusals mean for the person."""
+async def ring(seeker: Seeker, move: Ring) -> Party | Refusal | Moved:
+    """Whoever picked up, on a leg that is kept; or where a phone sends callers, or what the refusals mean."""
     if len(move.rungs) == 1:
         (rung,) = move.rungs
         targets = _targets(seeker, rung.device)
         if len(targets) == 1:
             who = _who(move.person, rung.device)
             outcome = await _ring_one(seeker, who, targets[0], rung.ring_s)
-            return outcome.why if isinstance(outcome, Failed) else outcome
+            if isinstance(outcome, Failed):
+                return Moved(outcome.moved_to) if outcome.moved_to else outcome.why
+            return outcome
     return await _Together(seeker, move.person, move.rungs).ring()
 
 
@@ -49,11 +51,13 @@ class _Together:
     person: Person
     rungs: tuple[Rung, ...]
     winner: Party | None = None
+    moved_to: str = ""
+    """Where the first phone that does so sends callers, if nobody beside it answers or declines: those ring on."""
     refusals: list[Refusal] = field(factory=list)
     ringing: int = 0
     idle: trio.Event = field(factory=trio.Event)
 
-    async def ring(self) -> Party | Refusal:
+    async def ring(self) -> Party | Refusal | Moved:
         async with trio.open_nursery() as nursery:
             last_s = 0.0
             for rung in self.rungs:
@@ -68,7 +72,10 @@ class _Together:
                     self.ringing += 1
                     self.idle = trio.Event()
                     nursery.start_soon(self._try, rung, target, nursery.cancel_scope)
-        return self.winner or verdict(self.refusals)
+        if self.winner is not None:
+            return self.winner
+        why = verdict(self.refusals)
+        return Moved(self.moved_to) if self.moved_to and why is not Refusal.DECLINED else why
 
     async def _try(self, rung: Rung, target: DialTarget, all_of_them: trio.CancelScope) -> None:
         who = _who(self.person, rung.device)
@@ -77,6 +84,7 @@ class _Together:
             all_of_them.cancel()
             return
         self.refusals.append(outcome.why)
+        self.moved_to = self.moved_to or outcome.moved_to
         if outcome.why is Refusal.DECLINED:
             all_of_them.cancel()
         self.ringing -= 1

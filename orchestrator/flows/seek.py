@@ -11,8 +11,8 @@ from orchestrator.flows.ring import dial_outside, ring
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Party, Story
 from orchestrator.flows.wording import forwarded
-from orchestrator.forwarding.walk import Dial, End, Move, Play, Presence, Ring, Walker
-from orchestrator.model.calls import Failed, Refusal
+from orchestrator.forwarding.walk import Dial, End, Move, Play, Presence, Reply, Ring, Walker
+from orchestrator.model.calls import Failed
 from orchestrator.model.identifiers import DeviceId, PersonId
 from orchestrator.model.journal import PersonNotReached
 
@@ -29,17 +29,17 @@ async def seek(seeker: Seeker, route: LeadsTo | Outward) -> Party | End | Failed
     return outcome
 
 
-async def follow(seeker: Seeker, moves: Generator[Move, Refusal | None, T]) -> Party | T:
+async def follow(seeker: Seeker, moves: Generator[Move, Reply, T]) -> Party | T:
     """Do what `moves` says until somebody answers and is joined to the seeker; otherwise what `moves` returns."""
     active = seeker.story.active
-    refusal: Refusal | None = None
+    reply: Reply = None
     while True:
         try:
-            move = moves.send(refusal)
+            move = moves.send(reply)
         except StopIteration as stop:
             returned: T = stop.value
             return returned
-        found: Party | Failed | Refusal | None = None
+        found: Party | Failed | Reply = None
         match move:
             case Ring(person):
                 active.engage(person.id)
@@ -56,7 +56,7 @@ async def follow(seeker: Seeker, moves: Generator[Move, Refusal | None, T]) -> P
         if isinstance(found, Party):
             await seeker.meet(found)
             return found
-        refusal = found.why if isinstance(found, Failed) else found
+        reply = found.why if isinstance(found, Failed) else found
 
 
 def walker(seeker: Seeker) -> Walker:

@@ -31,10 +31,21 @@ from orchestrator.numbering.directory import Directory
 
 @frozen
 class Ring:
-    """Ring these devices of `person`. Send back the refusal if nobody answered."""
+    """Ring these devices of `person`. Send back the refusal if nobody answered, or where one of them sends callers."""
 
     person: Person
     rungs: tuple[Rung, ...]
+
+
+@frozen
+class Moved:
+    """A phone of the person who was rung sends callers on to this number: the person has forwarded them there."""
+
+    number: str
+
+
+Reply = Refusal | Moved | None
+"""What came of a move; None: there was nothing to come of it."""
 
 
 @frozen
@@ -95,11 +106,13 @@ class Walker:
     """Whose next step is being followed; None: nobody's but the company's."""
     _why: Refusal | None = None
     """Why that step is followed."""
+    _moved: str | None = None
+    """Where a phone of the person who was tried last sends callers."""
     _detours: int = 0
     _sought: bool = False
 
-    def walk(self, start: Destination) -> Generator[Move, Refusal | None, End]:
-        """Yield moves; send back the `Refusal` of each `Ring` and `Dial`, None for the others."""
+    def walk(self, start: Destination) -> Generator[Move, Reply, End]:
+        """Yield moves; send back what came of each `Ring` and `Dial`, None for the others."""
         destination: Destination | None = start
         last = self.directory.company.terminal.prompt
         while destination is not None:
@@ -123,7 +136,7 @@ class Walker:
             step = steps.get(Refusal.OFFLINE)
         return step or self.directory.company.terminal
 
-    def _outside(self, number: str) -> Generator[Move, Refusal | None, Destination | None]:
+    def _outside(self, number: str) -> Generator[Move, Reply, Destination | None]:
         self._sought = True
         own = self.directory.number(number)
         if own is not None:
@@ -137,7 +150,7 @@ class Walker:
             yield Dial(trunk.id, number, self._by, self._why)
         return None
 
-    def _person(self, id: PersonId) -> Generator[Move, Refusal | None, Destination | None]:
+    def _person(self, id: PersonId) -> Generator[Move, Reply, Destination | None]:
         self._sought = True
         person = self.directory.person(id)
         if person is None:
@@ -147,8 +160,10 @@ class Walker:
             return None
         self.chain.append(id)
         why = yield from self.reach(person)
-        step = self.next_step(person, why)
-        self._by, self._why = person.id, why
+        sent_on = self._sent_on()
+        step = sent_on or self.next_step(person, why)
+        # To those who are called next, a phone that sends callers on has deflected them (RFC 5806 §4.3).
+        self._by, self._why = person.id, Refusal.DECLINED if sent_on else why
         if isinstance(step, ToOutside) and (barred := self._barred(person.id, step.number)):
             yield barred
             step = self.directory.company.terminal
@@ -156,7 +171,7 @@ class Walker:
         yield PersonNotReached(self.call, id, why, named)
         return step
 
-    def reach(self, person: Person) -> Generator[Move, Refusal | None, Refusal]:
+    def reach(self, person: Person) -> Generator[Move, Reply, Refusal]:
         """The moves that try one person; why they were in vain."""
         if person.do_not_disturb:
             return Refusal.DO_NOT_DISTURB
@@ -170,24 +185,39 @@ class Walker:
         refusals = yield from self._skip(person, person.devices)
         ready = [device for device in person.devices if not self._why_not(person, device)]
         for rungs in rungs_of(person.strategy, ready):
-            refusals.append((yield Ring(person, rungs)) or Refusal.UNREACHABLE)
+            refusals.append((yield from self._ring(person, rungs)))
         return verdict(refusals)
 
-    def _one_by_one(self, person: Person) -> Generator[Move, Refusal | None, Refusal]:
+    def _one_by_one(self, person: Person) -> Generator[Move, Reply, Refusal]:
         """Presence is asked when a device's turn comes: much happens while another rings."""
         refusals: list[Refusal] = []
         for device, rungs in zip(person.devices, rungs_of(person.strategy, person.devices), strict=True):
             if self._why_not(person, device):
                 refusals += yield from self._skip(person, (device,))
                 continue
-            refusals.append((yield Ring(person, rungs)) or Refusal.UNREACHABLE)
-            if refusals[-1] is Refusal.DECLINED:
+            refusals.append((yield from self._ring(person, rungs)))
+            if refusals[-1] is Refusal.DECLINED or self._moved is not None:
                 break
         return verdict(refusals)
 
-    def _skip(
-        self, person: Person, devices: tuple[Device, ...]
-    ) -> Generator[Move, Refusal | None, list[Refusal]]:
+    def _ring(self, person: Person, rungs: tuple[Rung, ...]) -> Generator[Move, Reply, Refusal]:
+        reply = yield Ring(person, rungs)
+        if isinstance(reply, Moved):
+            self._moved = reply.number
+            return Refusal.UNREACHABLE
+        return reply or Refusal.UNREACHABLE
+
+    def _sent_on(self) -> Destination | None:
+        """Where the phone of the person just tried sends callers: a person, or a number that its owner may call."""
+        number, self._moved = self._moved, None
+        if number is None:
+            return None
+        if person := self.directory.by_extension(number):
+            return ToPerson(person.id)
+        public = self.directory.spelled_out(number)
+        return ToOutside(public) if public else None
+
+    def _skip(self, person: Person, devices: tuple[Device, ...]) -> Generator[Move, Reply, list[Refusal]]:
         refusals = []
         for device in devices:
             if why := self._why_not(person, device):

@@ -134,6 +134,8 @@ class Failed(Struct, frozen=True):
     """SIP status behind it, 0 if there was none."""
     reason: str = ""
     """The far end's words, or ours where it was not reached."""
+    moved_to: str = ""
+    """The number to which a device sends its callers, as dialled; "" for none."""
 
 
 Outcome = Answered | Failed
@@ -171,6 +173,8 @@ class LegEnd(Struct, frozen=True):
     status: int
     reason: str = ""
     media: MediaQuality | None = None
+    moved_to: str = ""
+    """The number to which a device sends its callers, as dialled; "" for none."""
 
 
 class Who(Struct, frozen=True):

@@ -79,12 +79,12 @@ def end_of(event: core.LegEnded) -> LegEnd:
             report.round_trip_ms,
             report.mos,
         )
-    return LegEnd(_BY[event.by], event.status, event.reason, media)
+    return LegEnd(_BY[event.by], event.status, event.reason, media, event.moved_to)
 
 
 def failure_of(end: LegEnd, *, rang: bool) -> Failed:
     """Why the far end of a dialled leg did not pick up (RFC 3261 §21). `rang`: whether it rang before."""
-    return Failed(_refusal_of(end, rang=rang), end.status, end.reason)
+    return Failed(_refusal_of(end, rang=rang), end.status, end.reason, end.moved_to)
 
 
 def _refusal_of(end: LegEnd, *, rang: bool) -> Refusal:

@@ -69,6 +69,7 @@ event!(LegEnded {
     status: u16,
     by: &'static str,
     reason: String,
+    moved_to: String,
     answered_at_ns: Option<u64>,
     media: Option<Py<MediaReport>>,
 });
@@ -136,10 +137,13 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
             Py::new(py, TransferAsked { leg, at_ns, to, instead_of })?.into_any()
         }
         What::LegEnded(end) => {
-            let End { leg, status, by, reason, answered_at_ns, media } = *end;
+            let End { leg, status, by, reason, moved_to, answered_at_ns, media } = *end;
             let media = media.map(|report| Py::new(py, media_report(report))).transpose()?;
-            Py::new(py, LegEnded { leg, at_ns, status, by, reason, answered_at_ns, media })?
-                .into_any()
+            Py::new(
+                py,
+                LegEnded { leg, at_ns, status, by, reason, moved_to, answered_at_ns, media },
+            )?
+            .into_any()
         }
         What::KeyPressed { leg, key } => {
             Py::new(py, KeyPressed { leg, at_ns, key: key.to_string() })?.into_any()

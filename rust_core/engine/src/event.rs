@@ -83,6 +83,7 @@ pub struct LegEnded {
     pub status: u16,
     pub by: &'static str,
     pub reason: String,
+    pub moved_to: String,
     pub answered_at_ns: Option<u64>,
     pub media: Option<MediaReport>,
 }

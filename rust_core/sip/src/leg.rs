@@ -92,6 +92,8 @@ pub(crate) struct Leg {
     pub(crate) takes_update: bool,
     /// Keys sent to it as INFO that it has not answered.
     pub(crate) unanswered_keys: u8,
+    /// Where its refusal sends callers, "" for nowhere.
+    pub(crate) moved_to: String,
     /// The leg for which it was dialled.
     pub(crate) serves: Option<LegId>,
     /// Legs that are rung for it now.
@@ -241,6 +243,7 @@ impl Leg {
             probed_at: None,
             takes_update: false,
             unanswered_keys: 0,
+            moved_to: String::new(),
             serves: None,
             rung: 0,
             referral: None,

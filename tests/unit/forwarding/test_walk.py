@@ -8,7 +8,18 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.forwarding.walk import CHAIN_MAX, Dial, End, Move, Play, Presence, Ring, Walker, name_of
+from orchestrator.forwarding.walk import (
+    CHAIN_MAX,
+    Dial,
+    End,
+    Move,
+    Play,
+    Presence,
+    Reply,
+    Ring,
+    Walker,
+    name_of,
+)
 from orchestrator.model.calls import Refusal
 from orchestrator.model.directory import (
     Announcement,
@@ -52,7 +63,7 @@ def walk(
     presence = Presence(lambda device: device not in (offline or set()), lambda id: (calls or {}).get(id, 0))
     walker = Walker(CALL, directory, presence, DeviceId(calling) if calling else None)
     walked = Walked()
-    moves: Generator[Move, Refusal | None, End] = walker.walk(start)
+    moves: Generator[Move, Reply, End] = walker.walk(start)
     answer: Refusal | None = None
     while True:
         try:

@@ -157,9 +157,10 @@ impl Joints {
 
     fn last(&mut self, leg: u64, media: Option<MediaReport>) -> Option<(Instant, What)> {
         let joint = self.legs.remove(&leg)?;
-        let (at, LegEnd { status, by, reason }) = joint.ended?;
+        let (at, LegEnd { status, by, reason, moved_to }) = joint.ended?;
         let answered_at_ns = joint.answered_at.map(crate::clock::ns);
-        let end = LegEnded { leg, status, by: by.as_str(), reason, answered_at_ns, media };
+        let end =
+            LegEnded { leg, status, by: by.as_str(), reason, moved_to, answered_at_ns, media };
         Some((at, What::LegEnded(Box::new(end))))
     }
 

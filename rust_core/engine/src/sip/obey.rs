@@ -48,8 +48,12 @@ impl SipThread {
                         }
                     }
                     Err(_) => {
-                        let end =
-                            LegEnd { status: 503, by: EndedBy::Us, reason: NO_PORT.to_owned() };
+                        let end = LegEnd {
+                            status: 503,
+                            by: EndedBy::Us,
+                            reason: NO_PORT.to_owned(),
+                            moved_to: String::new(),
+                        };
                         self.tell_end(leg, now, end);
                     }
                 }

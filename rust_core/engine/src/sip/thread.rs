@@ -166,7 +166,11 @@ impl SipThread {
         let now = clock::now();
         for leg in self.joints.alive() {
             let reason = "shutting down".to_owned();
-            self.tell_end(leg, now, LegEnd { status: 503, by: EndedBy::Shutdown, reason });
+            self.tell_end(
+                leg,
+                now,
+                LegEnd { status: 503, by: EndedBy::Shutdown, reason, moved_to: String::new() },
+            );
         }
         for (at, last) in self.joints.abandon() {
             self.tell(at, last);

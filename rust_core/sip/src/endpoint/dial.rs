@@ -71,7 +71,7 @@ impl Endpoint {
         let (max_forwards, way) = match way {
             Ok(way) => way,
             Err((status, by, why)) => {
-                let end = LegEnd { status, by, reason: why.to_owned() };
+                let end = LegEnd { status, by, reason: why.to_owned(), moved_to: String::new() };
                 self.counters.ended += 1;
                 return self.tell(now, Event::Ended(id, end));
             }

@@ -150,6 +150,8 @@ pub struct LegEnd {
     pub by: EndedBy,
     /// Reason phrase or Reason header.
     pub reason: String,
+    /// The number to which a device sends its callers (3xx); "" for none.
+    pub moved_to: String,
 }
 
 /// Who ended a leg.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::client_transactions::{CREDENTIALS, copy};
 use super::legs::owner_of_bye;
+use super::redirect::moved_to;
 use super::requests::reason_phrase;
 use super::{ClientId, EndedBy, Endpoint, Event, Flow, LegId, Trunk};
 use crate::auth::ClientDigest;
@@ -204,6 +205,9 @@ impl Endpoint {
                 count_credentials(leg, &mut again);
             }
             return self.dial_again(now, id, again);
+        }
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.moved_to = moved_to(leg, &self.config.listeners, response);
         }
         let reason = match response.reason.as_str() {
             "" => reason_phrase(response.status),

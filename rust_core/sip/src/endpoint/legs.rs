@@ -65,6 +65,7 @@ impl Endpoint {
             return;
         };
         leg.state = LegState::Leaving;
+        let moved_to = std::mem::take(&mut leg.moved_to);
         self.undecided.remove(&id);
         if let Some(trunk) = leg.trunk.clone() {
             self.trunks.leave(&trunk);
@@ -73,7 +74,10 @@ impl Endpoint {
         self.counters.ended += 1;
         let reason =
             if reason.is_empty() && status != 200 { reason_phrase(status) } else { reason };
-        self.tell(now, Event::Ended(id, LegEnd { status, by, reason: reason.to_owned() }));
+        self.tell(
+            now,
+            Event::Ended(id, LegEnd { status, by, reason: reason.to_owned(), moved_to }),
+        );
     }
 
     /// A dialled leg was answered or is over: the one for whom it was dialled has one less that is rung.

@@ -28,6 +28,7 @@ mod load;
 mod prack;
 mod probe;
 mod profile;
+mod redirect;
 mod refer;
 mod refresh;
 mod register;

@@ -27,7 +27,15 @@ fn a_call_is_announced_rung_answered_and_ended_by_the_caller() {
     let bye = caller.next("BYE", "Reason: Q.850;cause=16;text=\"bye now\"\r\n", "");
     assert_eq!(desk.ask(CARRIER, bye.clone()).status, 200);
     let ends: Vec<_> = desk.events().into_iter().filter_map(end_of).collect();
-    assert_eq!(ends[0].1, LegEnd { status: 200, by: EndedBy::Peer, reason: "bye now".into() });
+    assert_eq!(
+        ends[0].1,
+        LegEnd {
+            status: 200,
+            by: EndedBy::Peer,
+            reason: "bye now".into(),
+            moved_to: String::new()
+        }
+    );
     assert_eq!(desk.ask(CARRIER, bye).status, 200, "repeated");
     assert_eq!(desk.events(), []);
     desk.assert_empty_after(60);

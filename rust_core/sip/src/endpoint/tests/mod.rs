@@ -18,6 +18,7 @@ mod network;
 mod overload;
 mod prack;
 mod races;
+mod redirect;
 mod refer;
 mod registrar;
 mod relayed;
