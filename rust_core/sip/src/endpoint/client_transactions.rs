@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::config::{RING_LIMIT, T1, T2, T4, TRANSACTION_LIFE};
-use super::{ClientId, Due, EndedBy, Endpoint, Flow};
+use super::{ClientId, Due, EndedBy, Endpoint, Flow, datagram};
 use crate::transaction::{ClientState, ClientTransaction, Owner};
 use crate::way;
 use crate::wire::{HeaderName, Headers, Method, Request, Response, Via};
@@ -49,7 +49,7 @@ impl Endpoint {
     pub(super) fn send_ack(&mut self, flow: Flow, mut ack: Request) -> Bytes {
         let (_, branch) = self.new_branch();
         self.put_via(flow, &branch, &mut ack);
-        let bytes = ack.to_bytes();
+        let bytes = datagram::bytes_of(&ack, flow);
         self.send(flow, bytes.clone());
         bytes
     }
@@ -82,16 +82,20 @@ impl Endpoint {
         request: Request,
         owner: Owner,
     ) {
-        let bytes = request.to_bytes();
+        let bytes = datagram::bytes_of(&request, flow);
+        let fits = datagram::fits(&bytes, flow);
         let method = request.method.clone();
         let is_kept = method == Method::Invite
             || matches!(owner, Owner::Bye(_) | Owner::Refresh(..) | Owner::Prack(_));
-        if !flow.transport.is_reliable() {
+        if fits && !flow.transport.is_reliable() {
             self.timers.set(now + T1, Due::ClientResend(id));
         }
-        let until = now + TRANSACTION_LIFE;
+        // What cannot be sent fails in a moment, when whoever asks knows its transaction.
+        let until = if fits { now + TRANSACTION_LIFE } else { now };
         self.timers.set(until, Due::ClientEnd(id));
-        self.send(flow, bytes.clone());
+        if fits {
+            self.send(flow, bytes.clone());
+        }
         let transaction = ClientTransaction {
             branch,
             flow,
@@ -155,13 +159,15 @@ impl Endpoint {
         {
             return self.ring_on(now, id);
         }
-        if transaction.state == ClientState::Calling && self.give_up(now, id) {
+        let fits = datagram::fits(&transaction.bytes, transaction.flow);
+        if transaction.state == ClientState::Calling && fits && self.give_up(now, id) {
             return;
         }
         let Some(transaction) = self.clients.remove(&id) else { return };
         if matches!(transaction.state, ClientState::Calling | ClientState::Proceeding) {
             let (owner, flow) = (transaction.owner, transaction.flow);
-            self.on_client_failure(now, owner, flow, 408, NO_ANSWER);
+            let (status, why) = if fits { (408, NO_ANSWER) } else { (513, datagram::TOO_LARGE) };
+            self.on_client_failure(now, owner, flow, status, why);
         }
     }
 

@@ -8,6 +8,7 @@ mod client_transactions;
 mod command;
 mod config;
 mod counters;
+mod datagram;
 mod dial;
 mod diversion;
 mod early;

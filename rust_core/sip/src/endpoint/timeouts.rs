@@ -76,6 +76,11 @@ impl Endpoint {
         why: &str,
     ) {
         match owner {
+            // What never went out says nothing of its server, and fits no better elsewhere.
+            Owner::Dial(id) if status == 513 => {
+                self.end_leg(now, id, status, EndedBy::Us, why);
+                self.drop_leg(id);
+            }
             Owner::Dial(id) => {
                 if self.legs.get(&id).is_some_and(|leg| leg.trunk.is_some()) {
                     self.server_failed(now, flow, status, why);

@@ -24,6 +24,14 @@ macro_rules! header_names {
                 Self::Other(String::from_utf8_lossy(name).to_ascii_lowercase())
             }
 
+            /// The name as it is written where there is little room.
+            pub fn as_compact(&self) -> &str {
+                match self {
+                    $($(Self::$variant => $compact,)?)+
+                    other => other.as_str(),
+                }
+            }
+
             /// The name as it is written.
             pub fn as_str(&self) -> &str {
                 match self {

@@ -4,6 +4,7 @@ mod browsers;
 mod calls_in;
 mod calls_out;
 mod codecs;
+mod datagram;
 mod diversion;
 mod early;
 mod failover;
