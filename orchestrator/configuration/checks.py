@@ -17,8 +17,9 @@ from orchestrator.model.directory import (
     ToOutside,
     ToPerson,
 )
-from orchestrator.model.identifiers import DeviceId, ExtensionNumber, PersonId
+from orchestrator.model.identifiers import DeviceId, ExtensionNumber, PersonId, TrunkId
 from orchestrator.model.outside import DEFAULT, Bar, Barred, Way
+from orchestrator.numbering.directory import may_show
 from orchestrator.numbering.permission import Permission, permission_of
 
 
@@ -117,6 +118,7 @@ class _Check:
                 names = ", ".join(sorted({DEFAULT, *services}))
                 told = f"no class of service {person.class_of_service!r} (there are: {names})"
                 self._wrong("person", person.id, "class_of_service", told)
+            self._shown(person)
             if person.time_zone:
                 self._zone(person.time_zone, "person", person.id)
             for place, device in enumerate(person.devices):
@@ -132,6 +134,20 @@ class _Check:
                 elif isinstance(device, OutsideDevice):
                     self._allowed(person, device.number, "person", person.id, f"{at}.number")
             self._steps(person)
+
+    def _shown(self, person: Person) -> None:
+        """Nobody outside is shown a number that is somebody else's."""
+        number = person.caller_number
+        if number is None:
+            return
+        trunk = self.configuration.trunks.get(self.configuration.company.outside_trunk or TrunkId(""))
+        if number not in self.configuration.numbers:
+            told = f"{number} is no number of the company; add it to numbers, or leave caller_number out"
+            self._wrong("person", person.id, "caller_number", told)
+        elif trunk is not None and not may_show(trunk, number):
+            told = f"trunk {trunk.id} does not show {number}: its shows, which only the operator's key changes, has: "
+            told += ", ".join(trunk.shows) or "nothing"
+            self._wrong("person", person.id, "caller_number", told)
 
     def _steps(self, person: Person) -> None:
         for refusal, step in person.next_steps.items():

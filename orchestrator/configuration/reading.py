@@ -132,6 +132,7 @@ def read_trunk(fields: Fields, secrets: Secrets) -> Trunk:
         id=id,
         hosts=hosts,
         caller_number=E164(fields.text("caller_number", like=PUBLIC)),
+        shows=fields.texts("shows", like=SHOWN),
         failover_s=fields.seconds("failover_s", 4.0, 1.0, 30.0),
         health_s=health_s,
         transport=transport,
@@ -222,6 +223,7 @@ def read_person(fields: Fields, realm: str, secrets: Secrets) -> Person:
         freelancer=fields.flag("freelancer"),
         time_zone=fields.optional_text("time_zone"),
         class_of_service=fields.text("class_of_service", DEFAULT, like=ID),
+        caller_number=E164(shown) if (shown := fields.optional_text("caller_number", like=PUBLIC)) else None,
     )
 
 
@@ -343,6 +345,7 @@ ID = Pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", "letters, digits, - and _")
 HOST = Pattern(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}", "a host name or address")
 USERNAME = Pattern(r"[A-Za-z0-9_.+~-]{1,64}", "letters, digits and _.+~-")
 PUBLIC = Pattern(r"\+[1-9][0-9]{4,14}", 'a public number in quotes, such as "+74951234567"')
+SHOWN = Pattern(r"\+[1-9][0-9]{3,14}", 'the beginning of public numbers in quotes, such as "+7495123"')
 EXTENSION = Pattern(r"[0-9]{2,6}", "2 to 6 digits")
 DIGITS = Pattern(r"[0-9]{2,6}", "2 to 6 digits")
 COUNTRY_CODE = Pattern(r"[1-9][0-9]{0,2}", "1 to 3 digits")

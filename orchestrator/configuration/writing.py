@@ -134,6 +134,7 @@ def write_trunk(trunk: Trunk) -> Body:
         max_calls=trunk.max_calls,
         failover_s=trunk.failover_s if trunk.failover_s != _FAILOVER_S else None,
         health_s=trunk.health_s,
+        shows=list(trunk.shows) or None,
         numbers=write_numbers(trunk.numbers),
         caller_name=trunk.caller_name or None,
         identity=None if trunk.identity is IdentityHeader.FROM else trunk.identity.value,
@@ -173,6 +174,7 @@ def write_person(person: Person) -> Body:
         site=person.site,
         role=person.role or None,
         time_zone=person.time_zone,
+        caller_number=person.caller_number,
         class_of_service=None if person.class_of_service == DEFAULT else person.class_of_service,
     )
 

@@ -50,7 +50,7 @@ class Seeker:
             self.story.call.ring()
 
     def as_dialled(self, target: DialTarget, forwarded: str) -> tuple[DialTarget, CallerId]:
-        """`target` and what it sees: a trunk carries only its own number, and has numbers written as it wants. Why the
+        """`target` and what it sees: a trunk carries only numbers of ours, and has them written as it wants. Why the
         call is `forwarded` there counts if a number of the company was called."""
         if not isinstance(target, ToTrunk):
             return target, self.caller_id
@@ -60,7 +60,7 @@ class Seeker:
             return target, CallerId("")
         rules, country_code = trunk.numbers.out, directory.company.country_code
         called = written(target.number, rules.called, country_code)
-        number = written(trunk.caller_number, rules.caller, country_code)
+        number = written(directory.shown_by(trunk, self.device), rules.caller, country_code)
         # Who comes to help has to know who called.
         hidden = self.caller_id.hidden and target.number not in directory.company.emergency_numbers
         diverted = None

@@ -116,6 +116,8 @@ class Person:
     """IANA name; None: the company's."""
     class_of_service: str = DEFAULT
     """What this person may do towards the outside, by its name in the company."""
+    caller_number: E164 | None = None
+    """The company's number that people outside see when this person calls; None: the trunk's."""
 
 
 @frozen
@@ -175,6 +177,8 @@ class Trunk:
     """At least one."""
     caller_number: E164
     """What people outside see when we call through this trunk."""
+    shows: tuple[str, ...] = ()
+    """Beginnings of further numbers that its carrier lets us show."""
     failover_s: float = 4.0
     """How long a server may be silent before the next is tried."""
     health_s: float | None = None

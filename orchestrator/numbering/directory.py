@@ -79,6 +79,14 @@ class Directory:
         rule = found.numbers.into.caller if found else NumberRule(NumberFormat.ANY)
         return read(number, rule, self.company.country_code) or number
 
+    def shown_by(self, trunk: Trunk, device: DeviceId | None) -> E164:
+        """The number that people outside see when that device calls: its owner's, if it is the company's still."""
+        person = self.owner(device)
+        number = None if person is None else person.caller_number
+        if number is not None and number in self.numbers and may_show(trunk, number):
+            return number
+        return trunk.caller_number
+
     @property
     def way_out(self) -> Trunk | None:
         """The trunk that carries calls to public numbers."""
@@ -89,6 +97,11 @@ class Directory:
         if number in self.numbers:
             return Barred(number, Bar.OWN_NUMBER, self.permission.cost_class(number), by)
         return self.permission.bar(None if by is None else self.people.get(by), number, way)
+
+
+def may_show(trunk: Trunk, number: str) -> bool:
+    """Whether calls through a trunk may show this number: the carrier and the operator say which are ours."""
+    return number == trunk.caller_number or number.startswith(trunk.shows)
 
 
 def directory_of(

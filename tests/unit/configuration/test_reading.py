@@ -3,7 +3,7 @@ import pytest
 from orchestrator.configuration.digest import Secret, secret_of
 from orchestrator.configuration.fields import Fields, Problems
 from orchestrator.configuration.reading import Secrets, read_company, read_number, read_person, read_trunk
-from orchestrator.configuration.writing import write_trunk
+from orchestrator.configuration.writing import write_person, write_trunk
 from orchestrator.model.directory import Announcement, OutsideDevice, SipDevice, ToPerson, Trunk, TrunkHost
 from orchestrator.model.errors import Problem
 from orchestrator.model.identifiers import DeviceId
@@ -214,3 +214,15 @@ def test_what_a_trunk_is_told_of_callers_is_read_and_written_back() -> None:
     assert read({**body, "identity": "pai"})[1] == [
         "identity: must be one of from, p_asserted_identity, p_preferred_identity, remote_party_id, not 'pai'"
     ]
+
+
+def test_what_people_outside_see_of_a_person_is_read_and_written_back() -> None:
+    problems = Problems()
+    body = {"id": "anna", "name": "Anna", "extension": "101", "caller_number": "+74951234501"}
+    person = read_person(Fields(body, "", problems), "realm", Secrets())
+    assert write_person(person)["caller_number"] == person.caller_number == "+74951234501"
+    trunk = {"id": "t", "host": "h.example", "caller_number": "+74951234500", "shows": ["+7495123"]}
+    assert write_trunk(read_trunk(Fields(trunk, "", problems), Secrets()))["shows"] == ["+7495123"]
+    assert not problems.found
+    read_trunk(Fields({**trunk, "shows": ["+7"]}, "", problems), Secrets())
+    assert str(problems.found[0]).startswith("shows[0]: must be the beginning of public numbers in quotes")
