@@ -92,7 +92,7 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
         return left(caller, story.given_up)
     match found:
         case Party():
-            return await talk(story, Party(caller, who), found)
+            return await talk(story, Party(caller, who, hides(arrival)), found)
         case End():
             return await seeker.hear_out(found)
         case Failed():

@@ -19,6 +19,8 @@ class Party:
 
     leg: Leg
     who: Who
+    hides: bool = False
+    """Whether it wants to be unknown to people outside."""
 
 
 @frozen

@@ -140,7 +140,7 @@ def _seeker(story: Story, pair: Pair, staying: Party, wish: Wish) -> Seeker:
     return Seeker(
         story,
         staying.leg,
-        CallerId(staying.who.number, staying.who.name),
+        CallerId(staying.who.number, staying.who.name, staying.hides),
         is_answered=True,
         device=staying.who.device,
         since_s=trio.current_time(),
