@@ -262,6 +262,9 @@ class IncomingCall:
     @property
     def codecs(self) -> list[str]:
         """Encoding names offered, in the caller's order; of a trunk with `codecs` those, in their order."""
+    @property
+    def instead_of(self) -> int | None:
+        """The leg whose place it wants (Replaces, RFC 3891), of a device of the same company."""
 
 @final
 class LegRinging:

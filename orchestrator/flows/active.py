@@ -1,7 +1,8 @@
 """The calls that are going on: where commands find them, and how many calls each person takes part in.
 
 Nobody but a call's own task touches the call: a command, or what a phone asks for, is put into its inbox and wakes that
-task. One exception: an attended transfer takes a leg out of the call that it ends.
+task. Two exceptions take a leg out of the call that they end: an attended transfer, and a phone that takes another's
+place.
 """
 
 from collections import Counter, deque
@@ -19,6 +20,7 @@ from orchestrator.ports import TransferAsked
 
 if TYPE_CHECKING:
     from orchestrator.flows.story import Party
+    from orchestrator.flows.take import Taking
 
 
 @define(eq=False)
@@ -34,7 +36,7 @@ class ActiveCall:
     """Whether a command ends it."""
     unreported: dict[CommandId, Command] = field(factory=dict)
     """Commands that were taken and neither completed nor failed."""
-    transfers: deque[TransferCall | TransferAsked] = field(factory=deque)
+    transfers: "deque[TransferCall | TransferAsked | Taking]" = field(factory=deque)
     pair: "tuple[Party, Party] | None" = None
     """Those who talk to each other now."""
     dialled: tuple[LegId, str] | None = None
@@ -45,6 +47,8 @@ class ActiveCall:
     """The call that an attended transfer has joined its parties to."""
     people: set[PersonId] = field(factory=set)
     _listening: trio.CancelScope | None = None
+    _ringing: trio.CancelScope | None = None
+    _taking: "Taking | None" = None
 
     def tell(self, command: HangUpCall | TransferCall) -> None:
         """Give the call a command; the journal tells once what became of it.
@@ -70,6 +74,29 @@ class ActiveCall:
         self.transfers.append(asked)
         self._listening.cancel()
         return True
+
+    def take(self, taking: "Taking") -> None:
+        """A phone wants another one's place in this call; it hears if it does not get it."""
+        if taking.is_over or self.hung_up or self.gone_into is not None:
+            taking.refuse(NO_SUCH_CALL)
+        elif self._listening is not None:
+            self.transfers.append(taking)
+            self._listening.cancel()
+        elif self._ringing is not None and self._taking is None:
+            self._taking = taking
+            self._ringing.cancel()
+        else:
+            taking.refuse(REQUEST_PENDING)
+
+    def ring(self, scope: trio.CancelScope) -> None:
+        """Phones ring within `scope`: whoever picks up elsewhere cancels it."""
+        self._ringing = scope
+
+    def ring_no_longer(self) -> "Taking | None":
+        """Nobody can pick up any more; whoever has."""
+        self._ringing, taking = None, self._taking
+        self._taking = None
+        return taking
 
     def go_into(self, other: CallId) -> None:
         """Its parties go on in another call; what it still has ends."""
@@ -164,7 +191,7 @@ class ActiveCalls:
         return self.engaged.get((company, person), 0)
 
 
-REQUEST_PENDING = 491
+NO_SUCH_CALL, REQUEST_PENDING = 481, 491
 """Heard where nobody talks, or another transfer is under way."""
 CLAIM_MAX_S = 3.0
 """As long as the switch waits for a decision."""

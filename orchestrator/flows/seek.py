@@ -7,9 +7,10 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from orchestrator.dialplan.routing import LeadsTo, Outward
-from orchestrator.flows.ring import dial_outside, ring
+from orchestrator.flows.ring import dial_outside
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Party, Story
+from orchestrator.flows.take import ring_or_be_taken
 from orchestrator.flows.wording import forwarded
 from orchestrator.forwarding.walk import Dial, End, Move, Play, Presence, Reply, Ring, Walker
 from orchestrator.model.calls import Failed
@@ -43,7 +44,7 @@ async def follow(seeker: Seeker, moves: Generator[Move, Reply, T]) -> Party | T:
         match move:
             case Ring(person):
                 active.engage(person.id)
-                found = await ring(seeker, move)
+                found = await ring_or_be_taken(seeker, move)
             case Dial(trunk, number, why=why):
                 found = await dial_outside(seeker, trunk, number, forwarded(why))
             case Play(prompt):

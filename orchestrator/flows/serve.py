@@ -7,6 +7,7 @@ from orchestrator.flows.life import live
 from orchestrator.flows.seek import seek
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Ending, Party, Story, left
+from orchestrator.flows.take import take
 from orchestrator.flows.talk import talk
 from orchestrator.flows.wording import caller_of, direction_of, diverted_from, routed, status_of
 from orchestrator.flows.world import World
@@ -21,6 +22,7 @@ from orchestrator.model.calls import (
 )
 from orchestrator.model.errors import NoSuchCompany
 from orchestrator.model.journal import CallArrived, OutsideBarred
+from orchestrator.ports import Leg
 
 
 async def serve(world: World, arrival: Arrival) -> None:
@@ -48,6 +50,7 @@ async def _serve(world: World, arrival: Arrival) -> None:
             return
         if isinstance(arrival.source, FromDevice) and who.person is None:
             leads = Nowhere("not_allowed", 403)
+    place = None if is_emergency(leads) else arrival.instead_of
     diverted = diverted_from(directory, arrival)
     direction = direction_of(arrival.source, leads)
     if not arrival.speaks:
@@ -57,15 +60,15 @@ async def _serve(world: World, arrival: Arrival) -> None:
         return CallArrived(story.id, arrival.leg, direction, who, arrival.called, diverted=diverted)
 
     async def tale(story: Story) -> Ending:
+        if place is not None and who.person is not None and arrival.speaks:
+            return await take(story, Party(caller_in(story), who), place)
         return await _tale(story, arrival, who, leads)
 
     await live(world, directory, began, tale, arrival=arrival)
 
 
 async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Ending:
-    caller = story.call.caller
-    if caller is None:
-        raise AssertionError("an arrival has a leg")
+    caller = caller_in(story)
     story.tell(routed(story, leads))
     if isinstance(leads, Nowhere):
         if leads.barred is not None:
@@ -99,6 +102,13 @@ async def _tale(story: Story, arrival: Arrival, who: Who, leads: Route) -> Endin
             status = status_of(found)
             story.call.reject(status)
             return Ending(EndCause.NOT_REACHED, status)
+
+
+def caller_in(story: Story) -> Leg:
+    """The leg that came in."""
+    if story.call.caller is None:
+        raise AssertionError("an arrival has a leg")
+    return story.call.caller
 
 
 def hides(arrival: Arrival) -> bool:

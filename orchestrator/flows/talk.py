@@ -3,6 +3,7 @@
 import trio
 
 from orchestrator.flows.story import Ending, Party, Story, left
+from orchestrator.flows.take import Taking, hand_over
 from orchestrator.flows.transfer import transfer
 from orchestrator.model.calls import EndCause
 
@@ -20,7 +21,11 @@ async def talk(story: Story, caller: Party, callee: Party) -> Ending:
             if gone is caller.leg:
                 return left(gone, EndCause.CALLER_HUNG_UP)
             return left(gone, EndCause.CALLEE_HUNG_UP)
-        after = await transfer(story, (caller, callee), story.active.transfers.popleft())
+        wanted = story.active.transfers.popleft()
+        if isinstance(wanted, Taking):
+            caller, callee = await hand_over(story, (caller, callee), wanted)
+            continue
+        after = await transfer(story, (caller, callee), wanted)
         if isinstance(after, Ending):
             return after
         caller, callee = after

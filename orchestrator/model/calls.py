@@ -4,7 +4,16 @@ import enum
 
 from msgspec import Struct
 
-from orchestrator.model.identifiers import E164, BindingId, CompanyId, DeviceId, LegId, PersonId, TrunkId
+from orchestrator.model.identifiers import (
+    E164,
+    BindingId,
+    CallId,
+    CompanyId,
+    DeviceId,
+    LegId,
+    PersonId,
+    TrunkId,
+)
 
 
 class Refusal(enum.Enum):
@@ -102,6 +111,8 @@ class Arrival(Struct, frozen=True):
     """Whether the caller speaks a codec that prompts can be played in."""
     speaks: bool = True
     """Whether the caller speaks any codec that its trunk permits."""
+    instead_of: tuple[CallId, LegId] | None = None
+    """The leg of a call of the company whose place it wants (RFC 3891); `called` says nothing then."""
 
 
 class ToBinding(Struct, frozen=True):

@@ -181,7 +181,7 @@ class TransferFailed(Struct, frozen=True):
 
 
 class LegMoved(Struct, frozen=True):
-    """A leg goes on in another call, which an attended transfer has joined it to."""
+    """A leg goes on in another call: an attended transfer has joined it to that, or it has taken a place there."""
 
     call: CallId
     leg: LegId

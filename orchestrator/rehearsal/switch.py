@@ -133,12 +133,13 @@ class RehearsalSwitch:
         caller_id: CallerId = CallerId(""),
         can_hear_prompts: bool = True,
         speaks: bool = True,
+        instead_of: tuple[CallId, LegId] | None = None,
     ) -> Arrival:
         """Somebody calls; give the arrival to `flows.serve`."""
         leg = RehearsalLeg(LegId(next(self._ids)), None, called, self.prompts if can_hear_prompts else {})
         self.waiting[leg.id] = leg
         self.nursery.start_soon(leg.act, lambda leg: leg.follow_caller(caller))
-        return Arrival(leg.id, company, source, caller_id, called, can_hear_prompts, speaks)
+        return Arrival(leg.id, company, source, caller_id, called, can_hear_prompts, speaks, instead_of)
 
     def refuse(self, arrival: Arrival, status: int, retry_after_s: int | None = None) -> None:
         if arrival.leg in self.waiting:

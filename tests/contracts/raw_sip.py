@@ -93,16 +93,16 @@ class RawPeer:
         self.udp.close()
 
 
-def authorization(challenge: str, user: str, secret: str) -> str:
-    """The Authorization value that answers a challenge to a REGISTER (RFC 7616, MD5, qop=auth)."""
-    found = re.search(r'WWW-Authenticate: Digest .*?nonce="([^"]+)"', challenge)
+def authorization(challenge: str, user: str, secret: str, method: str = "REGISTER", to: str = "") -> str:
+    """The value that answers a challenge (RFC 7616, MD5, qop=auth) to a request to the user `to`, or to its own."""
+    found = re.search(r'(?:WWW|Proxy)-Authenticate: Digest .*?nonce="([^"]+)"', challenge)
     assert found, challenge
-    nonce, uri = found[1], f"sip:{user}@{DOMAIN}"
+    nonce, uri = found[1], f"sip:{to or user}@{DOMAIN}"
 
     def md5(text: str) -> str:
         return hashlib.md5(text.encode()).hexdigest()
 
-    ha1, ha2 = md5(f"{user}:{DOMAIN}:{secret}"), md5(f"REGISTER:{uri}")
+    ha1, ha2 = md5(f"{user}:{DOMAIN}:{secret}"), md5(f"{method}:{uri}")
     response = md5(f"{ha1}:{nonce}:00000001:abc:auth:{ha2}")
     return (
         f'Digest username="{user}", realm="{DOMAIN}", nonce="{nonce}", uri="{uri}", response="{response}", '

@@ -41,9 +41,9 @@ class Pjsua:
         event = await self._told(lambda e: e["event"] == "registered" and e["status"] >= 300)
         return int(event["status"])
 
-    async def dial(self, number: str, at: str | None = None) -> None:
-        """Call a number of its own domain, or at "host:port"."""
-        await self.program.send(f"call sip:{number}@{at or self.domain}")
+    async def dial(self, number: str, at: str | None = None, replaces: str = "") -> None:
+        """Call a number of its own domain, or at "host:port"; perhaps to take a place (RFC 3891)."""
+        await self.program.send(f"call sip:{number}@{at or self.domain} {replaces}")
 
     async def answer(self, status: int = 200) -> None:
         """Answer the call that rings, or refuse it."""

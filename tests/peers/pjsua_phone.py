@@ -1,11 +1,12 @@
 """A phone on pjsua2, run as a process of its own: it takes commands on standard input and tells events as JSON lines.
 
-Commands: `call URI`, `answer STATUS`, `hangup`, `transfer URI`, `join`, `quit`.
+Commands: `call URI [REPLACES]`, `answer STATUS`, `hangup`, `transfer URI`, `join`, `quit`.
 Events: {"event": "registered" | "incoming" | "state" | "transfer", …}.
 """
 
 import argparse
 import json
+import re
 import select
 import sys
 from typing import Any
@@ -60,7 +61,12 @@ class Account(pj.Account):  # type: ignore[misc]
     def onIncomingCall(self, incoming: Any) -> None:
         call = Call(self, incoming.callId)
         self.calls.append(call)
-        tell("incoming", from_=call.getInfo().remoteUri)
+        invite = incoming.rdata.wholeMsg
+        dialog = [
+            re.findall(line, invite, re.MULTILINE)[0]
+            for line in (r"^Call-ID: (.*?)\r$", r"^From: .*;tag=(.*?)\r$")
+        ]
+        tell("incoming", from_=call.getInfo().remoteUri, dialog=dialog)
         self.answer(200 if self.auto_answer else 180)
 
     def answer(self, status: int) -> None:
@@ -68,9 +74,14 @@ class Account(pj.Account):  # type: ignore[misc]
         parameter.statusCode = status
         self.calls[-1].answer(parameter)
 
-    def call(self, uri: str) -> None:
+    def call(self, uri: str, replaces: str) -> None:
+        parameter = pj.CallOpParam(True)
+        if replaces:
+            header = pj.SipHeader()
+            header.hName, header.hValue = "Replaces", replaces
+            parameter.txOption.headers.append(header)
         self.calls.append(Call(self))
-        self.calls[-1].makeCall(uri, pj.CallOpParam(True))
+        self.calls[-1].makeCall(uri, parameter)
 
 
 def main() -> None:
@@ -117,7 +128,8 @@ def serve(endpoint: Any, account: Account) -> None:
         verb, _, rest = sys.stdin.readline().strip().partition(" ")
         match verb:
             case "call":
-                account.call(rest)
+                uri, _, replaces = rest.partition(" ")
+                account.call(uri, replaces)
             case "answer":
                 account.answer(int(rest))
             case "transfer":

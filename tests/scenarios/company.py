@@ -134,6 +134,7 @@ class Office:
         hidden: bool = False,
         speaks: bool = True,
         diverted: Diversion | None = None,
+        instead_of: RehearsalLeg | None = None,
     ) -> RehearsalLeg:
         """Somebody calls: a device, or with None a trunk; the call is served from now on."""
         source = FromTrunk(CARRIER) if device is None else FromDevice(DeviceId(device))
@@ -145,6 +146,7 @@ class Office:
             caller_id=CallerId("84997654321" if device is None else "", "Ivan", hidden, diverted),
             can_hear_prompts=can_hear,
             speaks=speaks,
+            instead_of=None if instead_of is None else (_call_of(instead_of), instead_of.id),
         )
         leg = self.switch.waiting[arrival.leg]
         self.callers.append(leg)
@@ -197,6 +199,10 @@ class Office:
     def rung(self) -> list[str]:
         """Which devices or numbers were rung, oldest first."""
         return [str(leg.device or leg.number) for leg in self.switch.dialled]
+
+
+def _call_of(leg: RehearsalLeg) -> CallId:
+    return CallId("gone") if leg.call is None else leg.call.id
 
 
 @asynccontextmanager

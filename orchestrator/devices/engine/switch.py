@@ -154,9 +154,7 @@ class EngineSwitch:
                     if leg and listener:
                         leg.handle_heard_early(listener)
                 case core.IncomingCall():
-                    leg = self.legs[event.leg] = EngineLeg(LegId(event.leg), self)
-                    self._waiting[leg.id] = leg
-                    self.listeners.arrived(words.arrival_of(event))
+                    self._arrived(event)
                 case core.PlaybackEnded():
                     if leg := self.legs.get(event.leg):
                         leg.handle_played(event.prompt, event.played_ms)
@@ -180,6 +178,18 @@ class EngineSwitch:
         except Exception as fault:
             self.faults += 1
             _log.error("engine_event_lost", engine_event=repr(event), exc_info=fault)
+
+    def _arrived(self, event: core.IncomingCall) -> None:
+        leg = self.legs[event.leg] = EngineLeg(LegId(event.leg), self)
+        instead_of = None
+        if event.instead_of is not None:
+            other = self.legs.get(event.instead_of)
+            if other is None or other.call is None:
+                self.engine.reject(leg.id, NO_SUCH_CALL)
+                return
+            instead_of = (other.call.id, other.id)
+        self._waiting[leg.id] = leg
+        self.listeners.arrived(words.arrival_of(event, instead_of))
 
     def _transfer_asked(self, event: core.TransferAsked) -> None:
         leg = self.legs.get(event.leg)

@@ -18,7 +18,7 @@ from orchestrator.model.calls import (
 )
 from orchestrator.model.certificate import Certificate
 from orchestrator.model.directory import SipDevice
-from orchestrator.model.identifiers import BindingId, CompanyId, DeviceId, LegId, TrunkId
+from orchestrator.model.identifiers import BindingId, CallId, CompanyId, DeviceId, LegId, TrunkId
 from orchestrator.model.registrations import Answering, Registration, Standing, TrunkServer, TrunkState
 from orchestrator.model.sip import SipMessage
 from orchestrator.numbering.directory import Directory
@@ -48,7 +48,7 @@ def certificate_of(event: core.CertificateRead) -> Certificate:
     return Certificate(datetime.fromtimestamp(event.ends_at_s, UTC), event.fault or "")
 
 
-def arrival_of(event: core.IncomingCall) -> Arrival:
+def arrival_of(event: core.IncomingCall, instead_of: tuple[CallId, LegId] | None = None) -> Arrival:
     """A call that waits for a decision."""
     device, trunk = event.device, event.trunk
     codecs = set(map(str.upper, event.codecs))
@@ -61,6 +61,7 @@ def arrival_of(event: core.IncomingCall) -> Arrival:
         event.called,
         not PLAYABLE.isdisjoint(codecs),
         not codecs <= NO_SOUND,
+        instead_of,
     )
 
 

@@ -58,6 +58,7 @@ event!(IncomingCall {
     called: String,
     call_id: String,
     codecs: Vec<String>,
+    instead_of: Option<u64>,
 });
 event!(LegRinging { leg: u64, at_ns: u64 });
 event!(LegHeardEarly { leg: u64, at_ns: u64, listener: u64 });
@@ -192,6 +193,7 @@ fn incoming(at_ns: u64, call: endpoint::Incoming) -> IncomingCall {
         called: call.called,
         call_id: call.call_id,
         codecs: call.codecs,
+        instead_of: call.instead_of.map(|leg| leg.0),
     }
 }
 

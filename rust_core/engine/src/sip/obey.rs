@@ -100,10 +100,11 @@ impl SipThread {
         }
     }
 
-    /// The ports of a caller are its own from the beginning: it is refused now or never for want of any.
+    /// The ports of a caller are its own from the beginning: it is refused now or never for want of any. Whoever wants
+    /// another's place will hear whom that one hears, and only one thread moves the packets of both.
     fn arrive(&mut self, at: Instant, incoming: Box<Incoming>) {
         let leg = incoming.leg;
-        match self.joints.open(leg, None) {
+        match self.joints.open(leg, incoming.instead_of) {
             Ok(_) => {
                 self.setup.arrived(leg.0, at);
                 self.shared.trace.claim(leg, &incoming.call_id);

@@ -139,6 +139,8 @@ pub struct Incoming {
     pub call_id: String,
     /// Encoding names offered.
     pub codecs: Vec<String>,
+    /// The leg whose place it wants (RFC 3891), of a device of the same company.
+    pub instead_of: Option<LegId>,
 }
 
 /// How a leg ended.

@@ -131,6 +131,7 @@ pub(super) fn incoming(
         called: display_text(called.as_bytes()),
         call_id: lossy(request, &HeaderName::CallId),
         codecs: codecs.iter().map(|codec| codec.name.clone()).collect(),
+        instead_of: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::incoming::{caller, incoming, merge_key, read_invite, reason_text};
 use super::load::Room;
 use super::requests::{reason_phrase, retry_after, to_tag};
 use super::reserve::Holder;
-use super::{Due, EndedBy, Endpoint, Event, Flow, LegId};
+use super::{Due, EndedBy, Endpoint, Event, Flow, Incoming, LegId};
 use crate::leg::{Leg, LegState};
 use crate::wire::{HeaderName, Method, Request};
 
@@ -32,8 +32,10 @@ impl Endpoint {
             true => Err((482, vec![])),
             false => read_invite(now, &request),
         };
-        let (remote_target, mut offer) = match read {
-            Ok(read) => read,
+        let place = self.asked_place(&request, &sender).map_err(|status| (status, vec![]));
+        let (remote_target, mut offer, instead_of) = match read.and_then(|read| Ok((read, place?)))
+        {
+            Ok(((target, offer), instead_of)) => (target, offer, instead_of),
             Err((status, extra)) => {
                 return self.answer_once(now, reply, &request, status, "", &extra);
             }
@@ -62,6 +64,7 @@ impl Endpoint {
             transaction.leg = Some(id);
         }
         let incoming = incoming(id, &request, &sender, called, offer.as_ref());
+        let incoming = Incoming { instead_of, ..incoming };
         let (trunk, account) = match sender {
             Sender::Trunk(trunk) => (Some(trunk), None),
             Sender::Device(account) => (None, Some(account)),

@@ -120,7 +120,9 @@ impl Endpoint {
 /// request (§20.29).
 pub(super) fn unsupported(request: &Request) -> Option<Refusal> {
     let is_known = |value: &[u8]| {
-        [&b"timer"[..], b"100rel"].iter().any(|known| value.eq_ignore_ascii_case(known))
+        [&b"timer"[..], b"100rel", b"replaces"]
+            .iter()
+            .any(|known| value.eq_ignore_ascii_case(known))
             || request.method == Method::Register && value.eq_ignore_ascii_case(b"path")
             || request.method == Method::Refer && value.eq_ignore_ascii_case(b"norefersub")
     };
@@ -145,7 +147,7 @@ fn capabilities() -> Vec<(HeaderName, String)> {
     vec![
         allow(),
         (HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf".into()),
-        (HeaderName::Supported, "100rel, norefersub, path, timer".into()),
+        (HeaderName::Supported, "100rel, norefersub, path, replaces, timer".into()),
     ]
 }
 

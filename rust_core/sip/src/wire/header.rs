@@ -87,6 +87,7 @@ header_names! {
     Date = "Date",
     ReferTo = "Refer-To" / "r",
     ReferSub = "Refer-Sub",
+    Replaces = "Replaces",
     Event = "Event" / "o",
     SubscriptionState = "Subscription-State",
 }

@@ -23,6 +23,7 @@ mod redirect;
 mod refer;
 mod registrar;
 mod relayed;
+mod replaces;
 mod secure;
 mod session_timers;
 mod trunks;

@@ -4,7 +4,8 @@ use super::*;
 
 const LEG: LegId = LegId(FIRST_DIALLED_LEG);
 
-fn registered(desk: &mut Desk) -> Target {
+/// A place where anna's phone is registered.
+pub(super) fn registered(desk: &mut Desk) -> Target {
     let register = format!(
         "REGISTER sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP {PHONE};branch=z9hG4bKr;rport\r\nMax-Forwards: 70\r\n\
          From: <sip:anna@{REALM}>;tag=1\r\nTo: <sip:anna@{REALM}>\r\nCall-ID: r\r\nCSeq: 1 REGISTER\r\n\

@@ -5,16 +5,16 @@ use super::*;
 const RTP: &str = "192.0.2.1:4000";
 
 /// A call of the phone `anna` that was answered: its leg, our tag, and how its requests begin.
-struct Phone {
-    leg: LegId,
-    call_id: String,
-    tag: String,
+pub(super) struct Phone {
+    pub(super) leg: LegId,
+    pub(super) call_id: String,
+    pub(super) tag: String,
     cseq: u32,
     user: String,
 }
 
 impl Phone {
-    fn calls(desk: &mut Desk, user: &str, call_id: &str) -> Self {
+    pub(super) fn calls(desk: &mut Desk, user: &str, call_id: &str) -> Self {
         let mut phone = Self::invites(desk, user, call_id);
         desk.command(Command::Answer { leg: phone.leg, like: None, rtp: peer(RTP) });
         phone.tag = tag(&desk.one_response());
@@ -24,14 +24,18 @@ impl Phone {
         phone
     }
 
-    fn invites(desk: &mut Desk, user: &str, call_id: &str) -> Self {
-        let mut phone = Self {
+    pub(super) fn idle(user: &str, call_id: &str) -> Self {
+        Self {
             leg: LegId(0),
             call_id: call_id.to_owned(),
             tag: String::new(),
             cseq: 2,
             user: user.to_owned(),
-        };
+        }
+    }
+
+    pub(super) fn invites(desk: &mut Desk, user: &str, call_id: &str) -> Self {
+        let mut phone = Self::idle(user, call_id);
         let invite = phone.message("INVITE", 1, "Content-Type: application/sdp\r\n", SDP);
         let challenge = desk.ask(PHONE, invite.clone());
         desk.hear(PHONE, phone.message("ACK", 1, "", ""));
@@ -47,7 +51,7 @@ impl Phone {
         phone
     }
 
-    fn message(&self, method: &str, cseq: u32, extra: &str, body: &str) -> String {
+    pub(super) fn message(&self, method: &str, cseq: u32, extra: &str, body: &str) -> String {
         let Self { call_id, tag, user, .. } = self;
         let to_tag = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
         format!(
