@@ -38,9 +38,9 @@ impl Outbox {
         self.wake.fd()
     }
 
-    /// Three quarters full: time to refuse new calls.
-    pub(crate) fn is_high(&self) -> bool {
-        lock(&self.queue).len() * 4 > self.capacity * 3
+    /// How full it is, 0..=1; more where only events wait that are never dropped.
+    pub(crate) fn fill(&self) -> f64 {
+        lock(&self.queue).len() as f64 / self.capacity.max(1) as f64
     }
 
     /// Adds events; wakes the reader if there were none.
@@ -110,7 +110,7 @@ mod tests {
     fn only_keys_are_dropped_when_it_is_full() {
         let outbox = Outbox::new(2).unwrap();
         outbox.push([ringing(1), ringing(2), key(1), ringing(3)].into_iter());
-        assert!(outbox.is_high());
+        assert!(outbox.fill() > 1.0);
         assert_eq!(outbox.levels(), (3, 1));
     }
 }

@@ -240,15 +240,9 @@ impl SipThread {
 
     /// Tells the endpoint how far behind we are.
     fn shed(&mut self) {
-        let fullest = self.sockets.iter().map(Socket::fill).fold(0.0, f64::max);
-        let level = match fullest {
-            _ if self.shared.outbox.is_high() => 3,
-            fill if fill > 0.5 => 3,
-            fill if fill > 0.35 => 2,
-            fill if fill > 0.2 => 1,
-            _ => 0,
-        };
-        self.endpoint.set_overload(level);
+        let unread = self.sockets.iter().map(Socket::fill).fold(0.0, f64::max);
+        let untold = self.shared.outbox.fill();
+        self.endpoint.set_behind((unread / BEARABLE_UNREAD).max(untold / BEARABLE_UNTOLD));
     }
 
     fn read_datagrams(&mut self, buffer: &mut [u8]) {
@@ -442,3 +436,6 @@ const CHUNKS_A_TURN: usize = 16;
 const HOUSEKEEPING: Duration = Duration::from_millis(250);
 /// How long the others have to hear that we stop.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
+/// Shares of a socket's buffer unread, and of the queue to Python untold, that are bearable: above them new calls are refused.
+const BEARABLE_UNREAD: f64 = 0.5;
+const BEARABLE_UNTOLD: f64 = 0.75;

@@ -18,7 +18,8 @@ pub struct Config {
     /// Requests of one source that is no trunk's which may be remembered at once (32 s over UDP); above it, 503 to
     /// all but a register and what ends a call.
     pub max_requests_of_source: usize,
-    /// New calls get 503 while the oldest undecided one is older.
+    /// New calls get 503 while the oldest undecided one is older; from half of it on OPTIONS do, and from three
+    /// quarters on registers.
     pub max_undecided_age: Duration,
     /// How long Python may take to decide about a call; after it the caller gets 480.
     pub decision_timeout: Duration,

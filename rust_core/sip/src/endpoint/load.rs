@@ -1,6 +1,6 @@
 //! What is refused because of load, and what still has room: a call to an emergency number of its company.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::gate::Sender;
 use super::reserve::Holder;
@@ -11,8 +11,9 @@ impl Endpoint {
     /// Whether a request is refused before anybody knows who asks. Who seems to call for help gets to the gate.
     pub(super) fn sheds_at_sight(&mut self, now: Instant, method: &Method, called: &str) -> bool {
         let is_shed = match method {
-            Method::Options => self.overload >= 1,
-            Method::Register => self.overload >= 2,
+            Method::Options => self.load(now) > SHEDS_OPTIONS,
+            Method::Register => self.load(now) > SHEDS_REGISTERS,
+            Method::Other(_) => self.load(now) > SHEDS_OTHERS,
             Method::Invite => !self.registrar.is_emergency(None, called) && self.is_full(now),
             _ => false,
         };
@@ -79,12 +80,18 @@ impl Endpoint {
 
     /// Above what we can do well: too many legs, decisions that take too long, or an engine that is far behind.
     fn is_full(&self, now: Instant) -> bool {
-        let is_late =
-            |at: &Instant| now.saturating_duration_since(*at) > self.config.max_undecided_age;
-        let oldest = self.undecided.values().next();
         // Each that waits for a decision will lead to somebody.
         let wanted = self.legs.len() + self.undecided.len() + LEGS_OF_A_CALL;
-        self.overload >= 3 || oldest.is_some_and(is_late) || wanted > self.config.max_legs
+        self.load(now) > 1.0 || wanted > self.config.max_legs
+    }
+
+    /// How much there is to do, as a share of what can be done well. By the engine's queues, and by the call that has waited
+    /// longest for a decision: whoever would have to wait longer had rather hear at once to try elsewhere.
+    fn load(&self, now: Instant) -> f64 {
+        let oldest = self.undecided.values().next();
+        let age = oldest.map_or(Duration::ZERO, |at| now.saturating_duration_since(*at));
+        let by_age = age.as_secs_f64() / self.config.max_undecided_age.as_secs_f64();
+        by_age.max(self.behind)
     }
 }
 
@@ -99,3 +106,9 @@ pub(super) enum Room {
 
 /// The caller's, and that of whoever is called.
 const LEGS_OF_A_CALL: usize = 2;
+
+/// Loads above which is refused what can wait: whoever only looks whether we are there, what is neither that nor a call nor
+/// a register, and registers, whose phones are known for a while yet. New calls give way last, above 1.
+const SHEDS_OPTIONS: f64 = 0.5;
+const SHEDS_OTHERS: f64 = 0.625;
+const SHEDS_REGISTERS: f64 = 0.75;

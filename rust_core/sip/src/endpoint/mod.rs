@@ -104,7 +104,7 @@ pub struct Endpoint {
     guesses: Guesses,
     /// Makes the tags of responses that nothing is kept of.
     tag_key: u64,
-    overload: u8,
+    behind: f64,
     /// Whether a sweep of the legs is due some time.
     is_sweeping: bool,
     closing: bool,
@@ -162,7 +162,7 @@ impl Endpoint {
             counters: Counters::default(),
             guesses: Guesses::default(),
             tag_key,
-            overload: 0,
+            behind: 0.0,
             is_sweeping: false,
             closing: false,
             last_leg: 0,
@@ -247,9 +247,10 @@ impl Endpoint {
         }
     }
 
-    /// How much the engine is behind: 0 not, 1 refuse OPTIONS, 2 and REGISTER, 3 and new calls.
-    pub fn set_overload(&mut self, level: u8) {
-        self.overload = level;
+    /// How much the engine is behind, as a share of what is bearable: from a half on what can wait is refused, above 1
+    /// new calls too.
+    pub fn set_behind(&mut self, share: f64) {
+        self.behind = share;
     }
 
     /// The next message to send.

@@ -22,6 +22,56 @@ fn new_calls_are_shed_by_the_age_of_the_oldest_undecided_one() {
     desk.command(Command::Ring(second));
 }
 
+/// How much of a load is bearable, and how many kinds of requests are refused at it.
+const LOADS: [(f64, usize); 9] = [
+    (0.0, 0),
+    (0.5, 0),
+    (0.502, 1),
+    (0.624, 1),
+    (0.626, 2),
+    (0.75, 2),
+    (0.752, 3),
+    (1.0, 3),
+    (1.002, 4),
+];
+
+#[test]
+fn the_longer_calls_wait_for_a_decision_the_more_is_shed() {
+    for (load, kinds) in LOADS {
+        let mut desk = Desk::new();
+        let (_, mut talking) = desk.talking();
+        let _ = desk.called();
+        desk.pass(Duration::from_millis((500.0 * load).round() as u64));
+        assert_shed(&mut desk, &mut talking, kinds);
+    }
+}
+
+#[test]
+fn the_further_the_engine_is_behind_the_more_is_shed() {
+    for (load, kinds) in LOADS {
+        let mut desk = Desk::new();
+        let (_, mut talking) = desk.talking();
+        desk.endpoint.set_behind(load);
+        assert_shed(&mut desk, &mut talking, kinds);
+    }
+}
+
+/// Of what is no part of a call, so many kinds are refused, in this order; what is part of one is served.
+fn assert_shed(desk: &mut Desk, talking: &mut Caller, kinds: usize) {
+    let other = desk.next_caller();
+    let mut shed = Vec::new();
+    for method in ["OPTIONS", "PUBLISH", "REGISTER"] {
+        shed.push(desk.ask(PHONE, other.request(method, "")).status == 503);
+    }
+    desk.hear(CARRIER, other.invite());
+    shed.push(desk.statuses() == [503]);
+    assert_eq!(shed, [1, 2, 3, 4].map(|kind| kind <= kinds));
+    assert_eq!(desk.ask(CARRIER, talking.next("OPTIONS", "", "")).status, 200);
+    let reinvite = talking.next("INVITE", "Content-Type: application/sdp\r\n", SDP);
+    assert_eq!(desk.ask(CARRIER, reinvite).status, 200);
+    assert_eq!(desk.ask(CARRIER, talking.next("BYE", "", "")).status, 200);
+}
+
 #[test]
 fn who_is_decided_about_takes_no_place_of_who_is_not() {
     let mut desk = Desk::with(|config| config.max_legs = 8);
@@ -81,26 +131,6 @@ fn one_source_that_is_no_trunk_cannot_have_all_transactions() {
     let options = caller.next("OPTIONS", "", "");
     assert_eq!([503, 503], [0, 1].map(|_| desk.ask(PHONE, options.clone()).status), "not 500");
     assert_eq!(desk.ask(PHONE, caller.next("BYE", "", "")).status, 200);
-}
-
-#[test]
-fn what_is_shed_first_grows_with_the_level() {
-    for level in 0..=3 {
-        let mut desk = Desk::new();
-        let (_, mut caller) = desk.talking();
-        desk.endpoint.set_overload(level);
-        let other = desk.next_caller();
-        let mut shed = Vec::new();
-        for method in ["OPTIONS", "REGISTER"] {
-            shed.push(desk.ask(PHONE, other.request(method, "")).status == 503);
-        }
-        desk.hear(CARRIER, other.invite());
-        shed.push(desk.statuses() == [503]);
-        assert_eq!(shed, [level >= 1, level >= 2, level >= 3]);
-        let reinvite = caller.next("INVITE", "Content-Type: application/sdp\r\n", SDP);
-        assert_eq!(desk.ask(CARRIER, reinvite).status, 200);
-        assert_eq!(desk.ask(CARRIER, caller.next("BYE", "", "")).status, 200);
-    }
 }
 
 #[test]
@@ -242,9 +272,9 @@ fn anna_registered(desk: &mut Desk) -> Target {
 #[test]
 fn a_call_for_help_is_shed_by_no_load() {
     let mut desk = desk_with_emergency_numbers("demo", 100);
-    desk.endpoint.set_overload(3);
+    desk.endpoint.set_behind(1.1);
     assert_eq!((anna_calls(&mut desk, "113"), anna_calls(&mut desk, "112")), (503, 100));
-    desk.endpoint.set_overload(0);
+    desk.endpoint.set_behind(0.0);
     desk.pass(Duration::from_millis(501));
     assert_eq!((anna_calls(&mut desk, "113"), anna_calls(&mut desk, "112")), (503, 100));
 }
@@ -323,9 +353,9 @@ fn a_call_for_help_that_is_over_makes_room_for_another() {
 #[test]
 fn who_is_let_in_while_the_engine_is_behind_counts_as_well() {
     let mut desk = desk_of_companies(&["a"], 100);
-    desk.endpoint.set_overload(3);
+    desk.endpoint.set_behind(1.1);
     assert_eq!(let_in(&mut desk, "a"), 8);
-    desk.endpoint.set_overload(0);
+    desk.endpoint.set_behind(0.0);
     assert_eq!(let_in(&mut desk, "a"), 40, "nothing is scarce");
 }
 
@@ -401,7 +431,7 @@ fn a_caller_from_outside_who_is_called_112_opens_no_reserve() {
 #[test]
 fn only_devices_of_the_company_whose_number_it_is_call_for_help() {
     let mut desk = desk_with_emergency_numbers("other", 100);
-    desk.endpoint.set_overload(3);
+    desk.endpoint.set_behind(1.1);
     assert_eq!(anna_calls(&mut desk, "112"), 503);
     let trunk = desk.next_caller().invite().replace("sip:+74951234501@", "sip:112@");
     assert_eq!(desk.ask(CARRIER, trunk).status, 503);
