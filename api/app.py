@@ -17,6 +17,7 @@ from api.frame import Frame
 from api.openapi import build_openapi, methods_of
 from api.problems import Problem, Wrong, answer, request_id_of
 from api.routers import (
+    bans,
     calls,
     commands,
     companies,
@@ -53,6 +54,7 @@ NOUNS: Final = (
     events,
     configuration,
     keys,
+    bans,
     health,
 )
 

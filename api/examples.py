@@ -53,6 +53,7 @@ PLACES: Final = {
     "call": "$CALL",
     "command": "$COMMAND",
     "key": "$KEY_ID",
+    "source": "203.0.113.66",
     "id": "$COMPANY",
 }
 QUERIES: Final = {"applyConfiguration": "?dry_run=true"}

@@ -13,6 +13,7 @@ from typing import Final, final
 __all__ = [
     "FIRST_DIALLED_LEG",
     "Account",
+    "BanLifted",
     "Binding",
     "CertificateRead",
     "Engine",
@@ -22,16 +23,19 @@ __all__ = [
     "LegEnded",
     "LegHeardEarly",
     "LegRinging",
+    "MalformedMessages",
     "MediaReport",
     "PlaybackEnded",
     "Prompt",
     "RecordingEnded",
     "RegistrationChanged",
     "RegistrationsRefreshed",
+    "RestoredBan",
     "RestoredBinding",
     "ServerTried",
     "Silence",
     "SipMessage",
+    "SourceBanned",
     "Tone",
     "TransferAsked",
     "Trunk",
@@ -143,6 +147,13 @@ class RestoredBinding:
         those whose contact (or first `path`) is not at the address of `source`: only the device can connect again."""
 
 # What a leg can hear besides other legs.
+
+@final
+class RestoredBan:
+    """A ban that outlived a restart."""
+
+    def __new__(cls, *, source: str, left_s: float, forgotten_in_s: float, times: int) -> RestoredBan:
+        """`left_s` 0: it is over, and makes the next one longer for `forgotten_in_s`. `times` as of `SourceBanned`."""
 
 @final
 class Prompt:
@@ -411,7 +422,8 @@ class RegistrationsRefreshed:
 
 @final
 class WrongPasswords:
-    """A source tries passwords; told a minute after the first, for at most 256 sources at once."""
+    """A source tries passwords that are wrong, or not looked at because so many were; told a minute after the first at
+    the latest, for at most 256 sources at once."""
 
     @property
     def at_ns(self) -> int: ...
@@ -424,6 +436,52 @@ class WrongPasswords:
     @property
     def account(self) -> str:
         """Whose it tried last: "user@realm", which need not exist."""
+
+@final
+class MalformedMessages:
+    """A source sends what cannot be read; told as `WrongPasswords` is. That of datagrams may be forged."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def count(self) -> int:
+        """How many since it was last told of."""
+    @property
+    def last(self) -> str:
+        """What was wrong with the last, in English."""
+
+@final
+class SourceBanned:
+    """A source is not listened to from now on, but what is a trunk's or in `never_banned`."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def source(self) -> str:
+        """As of `WrongPasswords`."""
+    @property
+    def why(self) -> str:
+        """ "wrong_passwords", "garbage" (no SIP, by streams) or "flood" (requests of nobody known, by streams)."""
+    @property
+    def lasts_s(self) -> float: ...
+    @property
+    def times(self) -> int:
+        """For the how manieth time."""
+    @property
+    def account(self) -> str:
+        """As of `WrongPasswords`; "" if it tried none."""
+
+@final
+class BanLifted:
+    """A source is listened to again before its time: by `lift_ban`, because somebody of a restored ban is registered
+    there or it is never to be banned, or because there are too many."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def source(self) -> str: ...
 
 @final
 class CertificateRead:
@@ -548,6 +606,9 @@ _Event = (
     | ServerTried
     | TrunkStateChanged
     | WrongPasswords
+    | MalformedMessages
+    | SourceBanned
+    | BanLifted
 )
 
 @final
@@ -569,6 +630,8 @@ class Engine:
         media_threads: int = 1,
         max_legs: int | None = None,
         max_requests_of_source: int = 10_000,
+        ban_s: tuple[int, int] = ...,
+        never_banned: Sequence[str] = ...,
         max_undecided_age_s: float = 0.5,
         decision_timeout_s: float = 3.0,
         media_timeout_s: float = 60.0,
@@ -601,6 +664,9 @@ class Engine:
         over UDP for 32 s each; one more is answered 503, unless it ends a call or is a register.
         The SIP messages of the newest `sip_trace_calls` calls (of two legs each) are kept for `sip_messages`, at most
         100 of a leg and 32 KiB for each of these calls in all; 0: none.
+        `ban_s` are the seconds that a source is banned: the first time, and at most (300, 86400); each ban is four
+        times as long as the one before. `never_banned` are networks ("192.0.2.7", "192.0.2.0/24") that never are, as
+        trunks' addresses and those that somebody is registered from never are.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
         `secret` is 32 random bytes, the same in each run: what unknown users are shown when they register depends on
         it, so that they cannot be told from known ones, and so do nonces. Without it another one is made for each run.
@@ -630,6 +696,11 @@ class Engine:
     def restore_bindings(self, bindings: Sequence[RestoredBinding]) -> None:
         """Take over registrations of an earlier run; answered by `RegistrationChanged` for each device,
         without bindings ("expired") for one that cannot be reached from here."""
+    def restore_bans(self, bans: Sequence[RestoredBan]) -> None:
+        """Take over bans of an earlier run. After `restore_bindings`: whoever is registered is not banned, and is told
+        as `BanLifted`."""
+    def lift_ban(self, source: str) -> None:
+        """Listen to the source of an address again, as if it had never been banned; `BanLifted` if it was."""
     def set_prompt(self, name: str, samples: bytes) -> None:
         """Keep a prompt: mono signed 16-bit little-endian, 8 kHz. Copied; an empty one forgets the name."""
     def ring(self, leg: int) -> None:

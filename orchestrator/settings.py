@@ -1,6 +1,7 @@
 """What an operator decides when starting the exchange: from flags, or from TANDEM_* in the environment."""
 
-from collections.abc import Callable, Mapping
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ class Settings:
     when all its phones come back."""
     name_servers: tuple[str, ...] = ()
     """Asked for the hosts of trunks: "192.0.2.53", "127.0.0.1:5353". Empty: those that this machine is set up with."""
+    ban_s: tuple[int, int] = (300, 86_400)
+    """Seconds that a source is banned: the first time, and at most. Each ban is four times as long as the last."""
+    never_ban: tuple[str, ...] = ()
+    """Networks that are never banned, such as "192.0.2.0/24"."""
     default_realm: str = "tandem"
     decision_timeout_s: float = 3.0
     media_timeout_s: float = 60.0
@@ -74,6 +79,11 @@ class Settings:
             problems.append(
                 Problem("--media-ports", f"must be FIRST-LAST within 1-65535, not {first}-{last}")
             )
+        first, last = values.get("ban_s", (1, 1))
+        if not 0 < first <= last <= MAX_BAN_S:
+            what = f"must be FIRST-LONGEST within 1-{MAX_BAN_S}, not {first}-{last}"
+            problems.append(Problem("--ban-s", what))
+        problems += _network_problems(values.get("never_ban", ()))
         problems += _tls_problems(values) + _web_socket_problems(values)
         if problems:
             raise ConfigError(problems)
@@ -101,6 +111,15 @@ def _listens(values: Mapping[str, Any], *transports: str) -> bool:
     return any(address.startswith(transports) for address in values.get("sip_listen", ()))
 
 
+def _network_problems(networks: Iterable[str]) -> Iterator[Problem]:
+    for text in networks:
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            what = f"must be an address or a network such as 192.0.2.0/24, not {text!r}"
+            yield Problem("--never-ban", what)
+
+
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -125,8 +144,12 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "max_legs": int,
     "name_servers": _words,
     "max_requests_of_source": int,
+    "ban_s": _range,
+    "never_ban": _words,
     "decision_timeout_s": float,
     "media_timeout_s": float,
     "registration_expires_s": _range,
     "sip_trace_calls": int,
 }
+MAX_BAN_S = 366 * 86_400
+"""Whoever is to be kept out for longer is the firewall's."""

@@ -12,6 +12,7 @@ import trio
 from attrs import define, frozen
 
 from orchestrator.app.companies import Companies
+from orchestrator.app.defence import Defence
 from orchestrator.app.presence import Presence
 from orchestrator.app.projections import CompanyFolds, Projections
 from orchestrator.configuration.document import Document, Kind, Plan
@@ -26,6 +27,7 @@ from orchestrator.flows.life import NO_LEG
 from orchestrator.flows.originate import originate
 from orchestrator.flows.world import World
 from orchestrator.model.access import KeyView, Principal
+from orchestrator.model.bans import BanView, source_of
 from orchestrator.model.calls import Direction
 from orchestrator.model.certificate import Certificate
 from orchestrator.model.commands import HangUpCall, OriginateCall, Side, TransferCall
@@ -78,6 +80,7 @@ class Exchange:
     store: Companies
     projections: Projections
     presence: Presence
+    defence: Defence
     history: History
     api_keys: Keys
     answers: Answers
@@ -324,6 +327,20 @@ class Exchange:
         """Where SIP is taken: "udp:5060", "wss:7443". On which addresses is not told: it may be asked without a key."""
         places = (at.split(":", 1)[0] + ":" + at.rpartition(":")[2] for at in self.switch.engine.listening())
         return tuple(dict.fromkeys(places))
+
+    def bans(self) -> list[BanView]:
+        """Sources that are not listened to now, by source."""
+        return self.defence.in_force()
+
+    def lift_ban(self, address: str, *, by: str) -> None:
+        """Listen again to the source that an address belongs to. Raises `NoSuchObject` if it is not banned."""
+        try:
+            source = source_of(address)
+        except ValueError as error:
+            raise NoSuchObject(f"{address!r} is no address such as 192.0.2.7") from error
+        if not self.defence.lift(source, by):
+            raise NoSuchObject(f"{source} is not banned")
+        self.switch.lift_ban(source)
 
     def engine_counters(self) -> dict[str, int]:
         """Totals and levels since start: the engine's, and the orchestrator's own."""

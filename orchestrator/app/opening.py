@@ -5,7 +5,7 @@ import random
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ import trio
 from attrs import define, field, frozen
 
 from orchestrator.app.companies import Companies
+from orchestrator.app.defence import Defence
 from orchestrator.app.exchange import Exchange
 from orchestrator.app.own import own_addresses
 from orchestrator.app.presence import Presence
@@ -29,6 +30,7 @@ from orchestrator.devices.journal.reaper import ends_of, failures_of
 from orchestrator.devices.journal.writer import Writer
 from orchestrator.devices.prompts import Prompts, ringback
 from orchestrator.devices.store.answers import Answers
+from orchestrator.devices.store.bans import Bans
 from orchestrator.devices.store.bindings import Bindings
 from orchestrator.devices.store.database import Database, open_database
 from orchestrator.devices.store.history import History, alive_at, newest_of_journals, open_calls
@@ -114,6 +116,8 @@ async def _exchange(
         await _first_key(keys, settings.data_dir / "operator.key")
     bindings = Bindings(database)
     presence = Presence(bindings, journal, clock)
+    bans = Bans(database)
+    defence = Defence(bans, clock, timedelta(seconds=settings.ban_s[1]))
     reception = _Reception()
     listeners = Listeners(
         reception.handle_arrival,
@@ -121,6 +125,8 @@ async def _exchange(
         presence.handle_refreshed,
         presence.handle_trunk,
         reception.handle_transfer,
+        defence.handle_banned,
+        defence.handle_lifted,
     )
     secret = await trio.to_thread.run_sync(secret_in, settings.data_dir, rng)
     async with (
@@ -135,6 +141,7 @@ async def _exchange(
         reception.world, reception.nursery = world, nursery
         await trio.to_thread.run_sync(switch.configure, supply.directories())
         switch.restore(await presence.load())
+        switch.restore_bans(await defence.load(), defence.memory)
         exchange = Exchange(
             settings,
             clock.now(),
@@ -145,6 +152,7 @@ async def _exchange(
             companies,
             projections,
             presence,
+            defence,
             History(database),
             keys,
             Answers(database, clock),
@@ -153,6 +161,7 @@ async def _exchange(
         if isinstance(clock, SystemClock):
             nursery.start_soon(clock.follow)
         nursery.start_soon(bindings.keep)
+        nursery.start_soon(bans.keep)
         nursery.start_soon(_watch_lag, exchange)
         try:
             yield exchange
@@ -160,6 +169,7 @@ async def _exchange(
             nursery.cancel_scope.cancel()
             with trio.CancelScope(shield=True):
                 await bindings.flush()
+                await bans.flush()
 
 
 @define(eq=False)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from orchestrator.cli import apply, calls, demo, doctor, keys, phone, serve, trace
+from orchestrator.cli import apply, bans, calls, demo, doctor, keys, phone, serve, trace
 from orchestrator.cli.client import ApiError
 from orchestrator.model.errors import ConfigError, ResourceError
 
@@ -24,6 +24,7 @@ app.command()(calls.calls)
 app.command()(calls.records)
 app.command()(trace.trace)
 app.command()(doctor.doctor)
+app.add_typer(bans.app, name="bans")
 app.add_typer(keys.app, name="keys")
 app.add_typer(phone.app, name="phone")
 

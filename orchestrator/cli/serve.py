@@ -85,6 +85,15 @@ def serve(
             help="ADDRESS or ADDRESS:PORT, asked for the hosts of trunks; may be repeated. Default: this machine's."
         ),
     ] = None,
+    ban_s: Annotated[
+        str | None,
+        typer.Option(
+            help="Seconds that who guesses passwords or floods is banned, FIRST-LONGEST; default: 300-86400."
+        ),
+    ] = None,
+    never_ban: Annotated[
+        list[str] | None, typer.Option(help="Address or network that is never banned; may be repeated.")
+    ] = None,
     company: Annotated[
         list[Path] | None, typer.Option(help="Company document to apply at start; may be repeated.")
     ] = None,
@@ -102,7 +111,7 @@ def serve(
         ws_origin=tuple(ws_origin) if ws_origin else None,
         http_listen=http_listen,
         media_address=media_address,
-        media_ports=_ports(media_ports),
+        media_ports=_pair("--media-ports", "FIRST-LAST", media_ports),
         advertised_address=advertised_address,
         default_realm=default_realm,
         media_threads=media_threads,
@@ -110,6 +119,8 @@ def serve(
         max_requests_of_source=max_requests_of_source,
         sip_trace_calls=sip_trace_calls,
         name_servers=tuple(name_servers) if name_servers else None,
+        ban_s=_pair("--ban-s", "FIRST-LONGEST", ban_s),
+        never_ban=tuple(never_ban) if never_ban else None,
     )
     if log_level not in LOG_LEVELS:
         raise ConfigError(
@@ -196,14 +207,14 @@ def announce(exchange: "Exchange", urls: list[str]) -> None:
     structlog.get_logger(__name__).info("exchange_up", http=urls, sip=exchange.switch.engine.listening())
 
 
-def _ports(text: str | None) -> tuple[int, int] | None:
+def _pair(flag: str, form: str, text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     first, _, last = text.partition("-")
     try:
         return int(first), int(last)
     except ValueError as error:
-        raise ConfigError([Problem("--media-ports", f"must be FIRST-LAST, not {text!r}")]) from error
+        raise ConfigError([Problem(flag, f"must be {form}, not {text!r}")]) from error
 
 
 LOG_LEVELS = ("debug", "info", "warning", "error")

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from api.server import serve_http
 from orchestrator.cli.doctor import Grade, find_exchange
 from orchestrator.model import journal as j
 from orchestrator.model.access import SCOPES
+from orchestrator.model.bans import Ban
 from orchestrator.model.calls import Direction, EndCause, Refusal, Who
 from orchestrator.model.identifiers import CallId, CompanyId, DeviceId, LegId, PersonId, TrunkId
 from orchestrator.model.registrations import Standing, TrunkState
@@ -224,6 +226,25 @@ async def test_keys_are_made_shown_and_revoked(shell: Shell, fake: FakeExchange)
     refused = await shell.tandem("calls", TANDEM_KEY=secret)
     assert refused.code == 1
     assert "the API key is not accepted by the exchange at http://127.0.0.1:" in refused.err
+
+
+async def test_bans_are_shown_handed_to_a_firewall_and_lifted(shell: Shell, fake: FakeExchange) -> None:
+    for source, account in (("203.0.113.66", "anna@demo"), ("2001:db8:1:2::", "")):
+        ends_at = fake.now + timedelta(minutes=5)
+        fake.banned[source] = Ban(source, "wrong_passwords", fake.now, ends_at, 1, account)
+    shown = (await shell.tandem("bans", "list")).out
+    assert "203.0.113.66" in shown
+    assert "anna@demo" in shown
+    plain = await shell.tandem("bans", "list", "--format", "plain")
+    assert plain.out.splitlines() == ["2001:db8:1:2::/64", "203.0.113.66"]
+    nft = (await shell.tandem("bans", "list", "--format", "nft")).out
+    assert "add element inet tandem banned4 { 203.0.113.66 timeout 300s }" in nft
+    listed = (await shell.tandem("bans", "list", "--format", "json")).out.splitlines()
+    assert [json.loads(line)["left_s"] for line in listed] == [300, 300]
+    assert (await shell.tandem("bans", "lift", "2001:db8:1:2:3::4")).code == 0
+    again = await shell.tandem("bans", "lift", "2001:db8:1:2::")
+    assert (again.code, again.err) == (1, "tandem: 2001:db8:1:2:: is not banned\n")
+    assert [*fake.banned] == ["203.0.113.66"]
 
 
 async def test_the_operators_key_is_found_in_the_data_folder(shell: Shell) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from api.counters import HttpCounters
 from api.server import serve_http
 from orchestrator.model import journal as j
 from orchestrator.model.access import SCOPES
+from orchestrator.model.bans import Ban
 from orchestrator.model.calls import Direction, Who
 from orchestrator.model.identifiers import CallId, LegId
 from tests.unit.api.conftest import DEMO, app_of, built, company
@@ -44,6 +46,7 @@ async def test_every_example_works_as_pasted(tmp_path: Path) -> None:
     await fake.apply(company("demo"), by="test")
     fake.write(DEMO, j.CallArrived(CALL, LegId(1), Direction.INTERNAL, Who(), "102"))
     command = await fake.originate(DEMO, caller="anna", to="102", by="x")
+    fake.banned["203.0.113.66"] = Ban("203.0.113.66", "flood", fake.now, fake.now + timedelta(minutes=5), 1)
     victim, _ = await fake.create_key(company=None, name="victim", scopes=frozenset({"calls.read"}))
     _, key = await fake.create_key(company=None, name="operator", scopes=SCOPES)
     shell = {"TANDEM_KEY": key, "CALL": CALL, "COMMAND": command, "KEY_ID": victim.id, "COMPANY": "demo"}
@@ -63,6 +66,7 @@ async def test_every_example_works_as_pasted(tmp_path: Path) -> None:
             expected = TOO_LONG if name == ENDLESS else 0
             assert done.returncode == expected, (name, source, done.stdout, done.stderr)
         nursery.cancel_scope.cancel()
+    assert not fake.banned
     assert "vera" not in fake.configurations[DEMO].people
     assert victim.id not in fake.views
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from attrs import evolve
 
 from orchestrator.app import Exchange, open_exchange
 from orchestrator.app.projections import Projections
@@ -30,6 +31,8 @@ from orchestrator.model.journal import ConfigurationChanged, DeviceRegistered, D
 from orchestrator.settings import Settings
 from orchestrator.statistics.commands import Progress
 from orchestrator.statistics.live import CallState
+from tests.contracts.desk import DOMAIN as RAW_DOMAIN
+from tests.contracts.raw_sip import RawPeer
 
 DEMO = CompanyId("demo")
 DOCUMENT: dict[str, Any] = {
@@ -362,3 +365,32 @@ async def until(holds: Any) -> None:
     with trio.fail_after(5):
         while not holds():  # noqa: ASYNC110 - nobody tells of it
             await trio.sleep(0.01)
+
+
+async def test_a_ban_outlives_a_restart_and_is_lifted_by_its_address(tmp_path: Path) -> None:
+    settings = evolve(settings_for(tmp_path), ban_s=(60, 3_600), default_realm=RAW_DOMAIN)
+    async with open_exchange(settings) as exchange:
+        await exchange.apply(DOCUMENT, by="test")
+        peer = RawPeer(port_of(exchange))
+        for i in range(21):
+            await trio.to_thread.run_sync(partial(peer.register, f"user{i}", "a guess"))
+        with trio.fail_after(5):
+            while not exchange.bans():  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.02)
+        [ban] = exchange.bans()
+        assert (ban.source, ban.times, ban.reason) == ("127.0.0.1", 1, "wrong_passwords")
+        assert 50 <= ban.left_s <= 60
+        peer.close()
+    async with open_exchange(settings) as exchange:
+        assert [known.ends_at for known in exchange.bans()] == [ban.ends_at]
+        with trio.fail_after(5):
+            while not exchange.engine_counters()["sip_banned"]:  # noqa: ASYNC110 - counters tell nobody
+                await trio.sleep(0.02)
+        with pytest.raises(NoSuchObject, match="not banned"):
+            exchange.lift_ban("192.0.2.1", by="test")
+        with pytest.raises(NoSuchObject, match="no address"):
+            exchange.lift_ban("nobody", by="test")
+        exchange.lift_ban("::ffff:127.0.0.1", by="test")
+        assert exchange.bans() == []
+        async with open_phones() as phones:
+            await phone(phones, exchange, "anna-desk", "secret-of-anna").registered()

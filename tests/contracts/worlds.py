@@ -188,7 +188,15 @@ async def open_world(name: str) -> AsyncIterator[Hands]:
         news.unpark_all()
 
     asked: list[TransferAsked] = []
-    listeners = Listeners(arrivals_in.send_nowait, registered, lambda _: None, lambda _: None, asked.append)
+    listeners = Listeners(
+        arrived=arrivals_in.send_nowait,
+        registered=registered,
+        refreshed=lambda _: None,
+        trunk_changed=lambda _: None,
+        transfer_asked=asked.append,
+        banned=lambda _: None,
+        ban_lifted=lambda _: None,
+    )
     settings = Settings(
         sip_listen=("udp:127.0.0.1:0",), media_address="127.0.0.1", media_ports=(21000, 21999)
     )

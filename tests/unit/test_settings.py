@@ -30,6 +30,17 @@ def test_every_bad_variable_is_named() -> None:
         Settings.from_environment({"TANDEM_MAX_LEGS": "many", "TANDEM_MEDIA_PORTS": "x"})
 
 
+def test_bans_have_a_shortest_and_a_longest_and_networks_without() -> None:
+    environment = {"TANDEM_BAN_S": "60-3600", "TANDEM_NEVER_BAN": "192.0.2.0/24 2001:db8::1"}
+    settings = Settings.from_environment(environment)
+    assert (settings.ban_s, settings.never_ban) == ((60, 3600), ("192.0.2.0/24", "2001:db8::1"))
+    for wrong in ((0, 10), (20, 10), (1, 366 * 86_400 + 1)):
+        with pytest.raises(ConfigError, match="--ban-s: must be FIRST-LONGEST"):
+            Settings.from_environment({}, ban_s=wrong)
+    with pytest.raises(ConfigError, match=r"--never-ban: .* not '192.0.2.0/33'"):
+        Settings.from_environment({}, never_ban=("192.0.2.0/33", "192.0.2.1"))
+
+
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [

@@ -265,6 +265,8 @@ class Phones:
                 pass
             case core.WrongPasswords() | core.CertificateRead():
                 pass
+            case core.MalformedMessages() | core.SourceBanned() | core.BanLifted():
+                pass
             case _:
                 if call := self.calls.get(event.leg):
                     call.handle(event)

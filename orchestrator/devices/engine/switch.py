@@ -5,7 +5,7 @@ import itertools
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 import trio
@@ -15,6 +15,7 @@ from orchestrator import _rust_core as core
 from orchestrator.devices.engine import words
 from orchestrator.devices.engine.call import EngineCall
 from orchestrator.devices.engine.leg import EngineLeg
+from orchestrator.model.bans import Ban
 from orchestrator.model.calls import Arrival
 from orchestrator.model.certificate import Certificate
 from orchestrator.model.errors import ConfigError, Problem, ResourceError
@@ -38,6 +39,9 @@ class Listeners:
     trunk_changed: Callable[[TrunkState], None]
     transfer_asked: Callable[[TransferAsked], None]
     """Take it up, or tell its leg why not."""
+    banned: Callable[[Ban], None]
+    ban_lifted: Callable[[str], None]
+    """The engine listens to this source again before the time."""
 
 
 @frozen
@@ -105,6 +109,14 @@ class EngineSwitch:
         """Take over registrations of an earlier run. After `configure`; the news of them follow."""
         self.engine.restore_bindings(list(words.restored_of(registrations, self.clock.now())))
 
+    def restore_bans(self, bans: Iterable[Ban], memory: timedelta) -> None:
+        """Take over bans of an earlier run. After `restore`: who is registered is not banned, and is told as lifted."""
+        self.engine.restore_bans(list(words.restored_bans_of(bans, self.clock.now(), memory)))
+
+    def lift_ban(self, source: str) -> None:
+        """Listen to a source again, as if it had never been banned."""
+        self.engine.lift_ban(source)
+
     def set_prompt(self, company: CompanyId | None, name: PromptName, samples: bytes) -> None:
         """Keep a prompt for one company or for all: mono signed 16-bit little-endian, 8 kHz. Empty: forget it."""
         full = name if company is None else f"{company}/{name}"
@@ -169,6 +181,12 @@ class EngineSwitch:
                     self.listeners.refreshed(words.expiries_of(event, self.clock.now()))
                 case core.WrongPasswords(source=source, count=count, account=account):
                     _log.warning("wrong_passwords", source=source, count=count, last_account=account)
+                case core.MalformedMessages(source=source, count=count, last=last):
+                    _log.warning("malformed_messages", source=source, count=count, last=last)
+                case core.SourceBanned():
+                    self.listeners.banned(words.ban_of(event, self.clock.now()))
+                case core.BanLifted(source=source):
+                    self.listeners.ban_lifted(source)
                 case core.TrunkStateChanged():
                     self._trunk_changed(event)
                 case core.CertificateRead():
@@ -277,6 +295,8 @@ def _start(settings: Settings, secret: bytes | None) -> core.Engine:
             max_legs=settings.max_legs,
             max_requests_of_source=settings.max_requests_of_source,
             name_servers=settings.name_servers,
+            ban_s=settings.ban_s,
+            never_banned=settings.never_ban,
             decision_timeout_s=settings.decision_timeout_s,
             media_timeout_s=settings.media_timeout_s,
             registration_expires_s=settings.registration_expires_s,

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from orchestrator import _rust_core as core
+from orchestrator.model.bans import Ban, BanReason
 from orchestrator.model.calls import (
     Arrival,
     CallerId,
@@ -39,6 +41,9 @@ Event = (
     | core.ServerTried
     | core.TrunkStateChanged
     | core.WrongPasswords
+    | core.MalformedMessages
+    | core.SourceBanned
+    | core.BanLifted
 )
 """Whatever the engine tells."""
 
@@ -179,6 +184,24 @@ def restored_of(registrations: Iterable[Registration], now: datetime) -> Iterato
             )
 
 
+def ban_of(event: core.SourceBanned, now: datetime) -> Ban:
+    """A source that is not listened to from now on."""
+    ends_at = now + timedelta(seconds=event.lasts_s)
+    return Ban(event.source, _REASONS[event.why], now, ends_at, event.times, event.account)
+
+
+def restored_bans_of(bans: Iterable[Ban], now: datetime, memory: timedelta) -> Iterator[core.RestoredBan]:
+    """Bans of an earlier run; those that are over are remembered for `memory`."""
+    for ban in bans:
+        left_s = (ban.ends_at - now).total_seconds()
+        yield core.RestoredBan(
+            source=ban.source,
+            left_s=max(0.0, left_s),
+            forgotten_in_s=max(0.0, left_s + memory.total_seconds()),
+            times=ban.times,
+        )
+
+
 def accounts_of(directory: Directory) -> list[core.Account]:
     """Everybody of a company who may register."""
     realm = directory.company.domain
@@ -231,6 +254,7 @@ PLAYABLE = frozenset({"PCMA", "PCMU"})
 NO_SOUND = frozenset({"TELEPHONE-EVENT", "CN"})
 """Encodings that nobody speaks: keys and comfort noise."""
 _BY = {by.value: by for by in EndedBy}
+_REASONS: dict[str, BanReason] = {reason: reason for reason in get_args(BanReason)}
 _FAR = frozenset({EndedBy.PEER, EndedBy.TIMEOUT})
 _RANG_IN_VAIN = frozenset({408, 480, 487})
 """What phones and carriers end ringing with that nobody heeds, and the engine too (timer C)."""

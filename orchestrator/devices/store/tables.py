@@ -33,6 +33,14 @@ BINDINGS = sa.Table(
     sqlite_with_rowid=False,
 )
 
+BANS = sa.Table(
+    "bans",
+    METADATA,
+    sa.Column("source", sa.String(45), primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 API_KEYS = sa.Table(
     "api_keys",
     METADATA,

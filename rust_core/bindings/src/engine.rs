@@ -12,11 +12,12 @@ use tandem_engine::endpoint::{
 };
 use tandem_engine::media::pairs_in;
 use tandem_engine::websocket::Origins;
-use tandem_engine::{Command, Options, Source, TlsFiles};
+use tandem_engine::{BanTimes, Command, Options, Source, TlsFiles};
 
 use crate::events::{SipMessage, sip_message, to_python};
 use crate::tables::{
-    Account, Prompt, RestoredBinding, Silence, Tone, Trunk, bad, seconds, transport,
+    Account, Prompt, RestoredBan, RestoredBinding, Silence, Tone, Trunk, bad, network, seconds,
+    transport,
 };
 
 /// See the stub.
@@ -28,7 +29,8 @@ impl Engine {
     #[new]
     #[pyo3(signature = (*, sip_listen, default_realm, media_address, media_ports = (16384, 32767),
         advertised_address = None, tls_certificate = None, tls_key = None, tls_authorities = None,
-        ws_origins = Vec::new(), media_threads = 1, max_legs = None, max_requests_of_source = 10_000, max_undecided_age_s = 0.5,
+        ws_origins = Vec::new(), media_threads = 1, max_legs = None, max_requests_of_source = 10_000,
+        ban_s = (300, 86_400), never_banned = Vec::new(), max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, media_timeout_s = 60.0,
         registration_expires_s = (60, 3600), event_queue = 65_536, sip_trace_calls = 0, user_agent = "Tandem", only_playable = false,
         name_servers = Vec::new(), secret = None, seed = None))]
@@ -47,6 +49,8 @@ impl Engine {
         media_threads: usize,
         max_legs: Option<usize>,
         max_requests_of_source: usize,
+        ban_s: (u64, u64),
+        never_banned: Vec<String>,
         max_undecided_age_s: f64,
         decision_timeout_s: f64,
         media_timeout_s: f64,
@@ -67,6 +71,9 @@ impl Engine {
         }
         if max_requests_of_source == 0 {
             return Err(bad("max_requests_of_source", max_requests_of_source));
+        }
+        if ban_s.0 == 0 || ban_s.0 > ban_s.1 || ban_s.1 > MAX_BAN_S {
+            return Err(bad("ban_s", ban_s));
         }
         if registration_expires_s.0 > registration_expires_s.1 || registration_expires_s.1 == 0 {
             return Err(bad("registration_expires_s", registration_expires_s));
@@ -99,6 +106,11 @@ impl Engine {
             media_threads: media_threads.clamp(1, 64),
             max_legs: legs_within(max_legs, media_ports)?,
             max_requests_of_source,
+            ban_times: BanTimes { first: whole(ban_s.0), longest: whole(ban_s.1) },
+            never_banned: never_banned
+                .iter()
+                .map(|text| network("never_banned", text))
+                .collect::<PyResult<_>>()?,
             max_undecided_age: seconds("max_undecided_age_s", max_undecided_age_s)?,
             decision_timeout: seconds("decision_timeout_s", decision_timeout_s)?,
             media_timeout: seconds("media_timeout_s", media_timeout_s)?,
@@ -158,6 +170,15 @@ impl Engine {
         self.0.command(Command::RestoreBindings(
             bindings.into_iter().map(|binding| binding.0).collect(),
         ));
+    }
+
+    fn restore_bans(&self, bans: Vec<RestoredBan>) {
+        self.0.command(Command::RestoreBans(bans.into_iter().map(|ban| ban.0).collect()));
+    }
+
+    fn lift_ban(&self, source: &str) -> PyResult<()> {
+        self.0.command(Command::LiftBan(address("source", source)?));
+        Ok(())
     }
 
     fn set_prompt(&self, name: String, samples: &[u8]) -> PyResult<()> {
@@ -332,6 +353,9 @@ impl Engine {
         Ok(())
     }
 }
+
+/// A year: a source that is banned for longer is the firewall's.
+const MAX_BAN_S: u64 = 366 * 86_400;
 
 /// As many legs as asked for, or as there are ports for beside those of emergency calls.
 fn legs_within(asked: Option<usize>, ports: (u16, u16)) -> PyResult<usize> {

@@ -86,6 +86,16 @@ event!(RegistrationChanged {
     why: &'static str,
 });
 event!(WrongPasswords { at_ns: u64, source: String, count: u64, account: String });
+event!(MalformedMessages { at_ns: u64, source: String, count: u64, last: String });
+event!(SourceBanned {
+    at_ns: u64,
+    source: String,
+    why: &'static str,
+    lasts_s: f64,
+    times: u32,
+    account: String,
+});
+event!(BanLifted { at_ns: u64, source: String });
 event!(CertificateRead { at_ns: u64, ends_at_s: u64, fault: Option<String> });
 event!(ServerTried {
     leg: u64,
@@ -168,6 +178,13 @@ pub(crate) fn to_python(py: Python<'_>, Event { at_ns, what }: Event) -> PyResul
         What::WrongPasswords { source, count, account } => {
             Py::new(py, WrongPasswords { at_ns, source, count, account })?.into_any()
         }
+        What::MalformedMessages { source, count, last } => {
+            Py::new(py, MalformedMessages { at_ns, source, count, last })?.into_any()
+        }
+        What::SourceBanned { source, why, lasts_s, times, account } => {
+            Py::new(py, SourceBanned { at_ns, source, why, lasts_s, times, account })?.into_any()
+        }
+        What::BanLifted { source } => Py::new(py, BanLifted { at_ns, source })?.into_any(),
         What::CertificateRead { ends_at_s, fault } => {
             Py::new(py, CertificateRead { at_ns, ends_at_s, fault })?.into_any()
         }

@@ -22,15 +22,17 @@ mod _rust_core {
     use super::engine::Engine;
     #[pymodule_export]
     use super::events::{
-        Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded, LegHeardEarly,
-        LegRinging, MediaReport, PlaybackEnded, RecordingEnded, RegistrationChanged,
-        RegistrationsRefreshed, ServerTried, SipMessage, TransferAsked, TrunkServer,
-        TrunkStateChanged, WrongPasswords,
+        BanLifted, Binding, CertificateRead, IncomingCall, KeyPressed, LegAnswered, LegEnded,
+        LegHeardEarly, LegRinging, MalformedMessages, MediaReport, PlaybackEnded, RecordingEnded,
+        RegistrationChanged, RegistrationsRefreshed, ServerTried, SipMessage, SourceBanned,
+        TransferAsked, TrunkServer, TrunkStateChanged, WrongPasswords,
     };
     #[pymodule_export]
     use super::ha1;
     #[pymodule_export]
-    use super::tables::{Account, Prompt, RestoredBinding, Silence, Tone, Trunk, TrunkHost};
+    use super::tables::{
+        Account, Prompt, RestoredBan, RestoredBinding, Silence, Tone, Trunk, TrunkHost,
+    };
 
     #[pymodule_export]
     const FIRST_DIALLED_LEG: u64 = tandem_engine::endpoint::FIRST_DIALLED_LEG;

@@ -123,7 +123,10 @@ impl Trunk {
                 health: health_s.map(|health_s| seconds("health_s", health_s)).transpose()?,
             },
             transport: transport_to_peer(transport)?,
-            sources: sources.iter().map(|source| network(source)).collect::<PyResult<_>>()?,
+            sources: sources
+                .iter()
+                .map(|source| network("sources", source))
+                .collect::<PyResult<_>>()?,
             credentials,
             register,
             expires: Duration::from_secs(expires_s),
@@ -142,19 +145,17 @@ impl Trunk {
     }
 }
 
-/// "192.0.2.7" or "192.0.2.0/24".
-fn network(text: &str) -> PyResult<(IpAddr, u8)> {
+/// "192.0.2.7" or "192.0.2.0/24"; the error names the argument.
+pub(crate) fn network(name: &str, text: &str) -> PyResult<(IpAddr, u8)> {
     let (address, length) = match text.split_once('/') {
-        Some((address, length)) => {
-            (address, Some(length.parse().map_err(|_| bad("sources", text))?))
-        }
+        Some((address, length)) => (address, Some(length.parse().map_err(|_| bad(name, text))?)),
         None => (text, None),
     };
-    let address: IpAddr = address.parse().map_err(|_| bad("sources", text))?;
+    let address: IpAddr = address.parse().map_err(|_| bad(name, text))?;
     let width = if address.is_ipv4() { 32 } else { 128 };
     let length = length.unwrap_or(width);
     if length > width {
-        return Err(bad("sources", text));
+        return Err(bad(name, text));
     }
     Ok((address, length))
 }
@@ -198,6 +199,25 @@ impl RestoredBinding {
             user_agent: user_agent.to_owned(),
             path,
             instance,
+        }))
+    }
+}
+
+/// See the stub.
+#[pyclass(frozen, from_py_object, module = "orchestrator._rust_core")]
+#[derive(Clone)]
+pub(crate) struct RestoredBan(pub(crate) endpoint::RestoredBan);
+
+#[pymethods]
+impl RestoredBan {
+    #[new]
+    #[pyo3(signature = (*, source, left_s, forgotten_in_s, times))]
+    fn new(source: &str, left_s: f64, forgotten_in_s: f64, times: u32) -> PyResult<Self> {
+        Ok(Self(endpoint::RestoredBan {
+            source: source.parse().map_err(|_| bad("source", source))?,
+            left: seconds("left_s", left_s)?,
+            forgotten_in: seconds("forgotten_in_s", forgotten_in_s)?,
+            times,
         }))
     }
 }

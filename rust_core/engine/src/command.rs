@@ -1,9 +1,12 @@
 //! What Python wants; see the stub of the module.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_sip::endpoint::{Accounts, CallerId, LegId, RestoredBinding, Target, Trunk};
+use tandem_sip::endpoint::{
+    Accounts, CallerId, LegId, RestoredBan, RestoredBinding, Target, Trunk,
+};
 
 /// Something to do. Those that name a leg which is gone do nothing.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub enum Command {
     SetAccounts(Arc<Accounts>),
     SetTrunks(Vec<Trunk>),
     RestoreBindings(Vec<RestoredBinding>),
+    RestoreBans(Vec<RestoredBan>),
+    LiftBan(IpAddr),
 }
 
 impl Command {

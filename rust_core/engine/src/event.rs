@@ -64,6 +64,21 @@ pub enum What {
         count: u64,
         account: String,
     },
+    MalformedMessages {
+        source: String,
+        count: u64,
+        last: String,
+    },
+    SourceBanned {
+        source: String,
+        why: &'static str,
+        lasts_s: f64,
+        times: u32,
+        account: String,
+    },
+    BanLifted {
+        source: String,
+    },
     CertificateRead {
         ends_at_s: u64,
         fault: Option<String>,
@@ -95,6 +110,7 @@ impl Event {
             self.what,
             What::KeyPressed { .. }
                 | What::WrongPasswords { .. }
+                | What::MalformedMessages { .. }
                 | What::RegistrationsRefreshed { .. }
         )
     }

@@ -19,6 +19,7 @@ pub use event::{Event, LegEnded, What};
 pub use options::{Options, TlsFiles};
 pub use sip::TracedMessage;
 pub use tandem_media::quality::MediaReport;
+pub use tandem_sip::defence::BanTimes;
 pub use tandem_sip::{auth, endpoint, websocket};
 
 /// A mutex whose holder has panicked holds what it held before: queues and tables of whole values.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tandem_sip::defence::BanTimes;
 use tandem_sip::endpoint::Transport;
 use tandem_sip::websocket::Origins;
 
@@ -33,6 +34,10 @@ pub struct Options {
     /// Requests of one source that is no trunk's which may be remembered at once; above it, 503 to all but a
     /// register and what ends a call.
     pub max_requests_of_source: usize,
+    /// How long a source is not listened to that guesses passwords, floods or sends garbage.
+    pub ban_times: BanTimes,
+    /// Networks that are never banned: address and prefix length.
+    pub never_banned: Vec<(IpAddr, u8)>,
     /// New calls get 503 while the oldest undecided one is older; from half of it on OPTIONS do, and from three
     /// quarters on registers.
     pub max_undecided_age: Duration,

@@ -1,11 +1,12 @@
 //! Where devices can be reached (RFC 3261 §10.3, RFC 3327, RFC 5626).
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accounts::Accounts;
-use crate::defence::{Bucket, Rate};
+use crate::defence::{Bucket, Rate, source_of};
 use crate::endpoint::{Account, Binding, Flow};
 use crate::wire::Uri;
 
@@ -86,6 +87,8 @@ pub(crate) struct Registrar {
     owners: HashMap<u64, Arc<Account>>,
     /// Places by connection, to take back when it breaks.
     by_connection: HashMap<u64, Vec<u64>>,
+    /// How many places each source has.
+    by_source: HashMap<IpAddr, usize>,
     /// Places in the order in which they expire: one that goes leaves no timer behind.
     by_expiry: BTreeSet<(Instant, u64)>,
     /// Places whose time has moved, and nothing else, since these were last taken.
@@ -320,6 +323,11 @@ impl Registrar {
         self.by_connection.contains_key(&connection)
     }
 
+    /// Whether somebody is registered from a source.
+    pub(crate) fn has_source(&self, source: IpAddr) -> bool {
+        self.by_source.contains_key(&source)
+    }
+
     /// Forgets what was registered over a connection; whose that was.
     pub(crate) fn connection_closed(&mut self, connection: u64) -> Vec<Arc<Account>> {
         let mut accounts: Vec<Arc<Account>> = Vec::new();
@@ -370,6 +378,7 @@ impl Registrar {
         if let Some(connection) = place.flow.connection {
             self.by_connection.entry(connection).or_default().push(place.id);
         }
+        *self.by_source.entry(source_of(place.flow.peer.ip())).or_default() += 1;
         self.owners.insert(place.id, account.clone());
         self.by_expiry.insert((place.expires_at, place.id));
         let places = self.places.entry(device_key(account)).or_default();
@@ -389,6 +398,13 @@ impl Registrar {
         self.by_expiry.remove(&(place.expires_at, id));
         if places.is_empty() {
             self.places.remove(&key);
+        }
+        let source = source_of(place.flow.peer.ip());
+        if let Some(count) = self.by_source.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_source.remove(&source);
+            }
         }
         let Some(connection) = place.flow.connection else { return };
         if let Some(ids) = self.by_connection.get_mut(&connection) {

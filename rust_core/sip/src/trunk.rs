@@ -223,6 +223,13 @@ impl Trunks {
         self.known_at(now, source).next().is_some()
     }
 
+    /// Whether an address is one that some trunk may have, whether its requests are taken now or not.
+    pub(crate) fn names(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.by_address.contains_key(&address)
+            || self.networks.iter().any(|(net, len, _)| contains(*net, *len, address))
+    }
+
     fn known_at(&self, now: Instant, source: IpAddr) -> impl Iterator<Item = &Arc<Trunk>> {
         let source = source.to_canonical();
         let exact = self.by_address.get(&source).map_or(&[][..], Vec::as_slice);
@@ -339,7 +346,7 @@ fn keep_servers(trunk: &mut Trunk, known: &Trunk) {
 }
 
 /// A network of IPv4 addresses that is written as IPv6, as what it is (RFC 4291 §2.5.5.2).
-fn canonical(network: IpAddr, length: u8) -> (IpAddr, u8) {
+pub(crate) fn canonical(network: IpAddr, length: u8) -> (IpAddr, u8) {
     match (network.to_canonical(), length.checked_sub(96)) {
         (v4 @ IpAddr::V4(_), Some(rest)) if network.is_ipv6() => (v4, rest),
         _ => (network, length),
@@ -347,7 +354,7 @@ fn canonical(network: IpAddr, length: u8) -> (IpAddr, u8) {
 }
 
 /// Whether an address lies in a network.
-fn contains(network: IpAddr, length: u8, address: IpAddr) -> bool {
+pub(crate) fn contains(network: IpAddr, length: u8, address: IpAddr) -> bool {
     let bits = |ip: IpAddr| match ip {
         IpAddr::V4(v4) => (u128::from(u32::from(v4)) << 96, 32),
         IpAddr::V6(v6) => (u128::from(v6), 128),

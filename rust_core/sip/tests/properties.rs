@@ -239,7 +239,7 @@ proptest! {
         let mut challenger = Challenger::new(key, 1, now);
         let mut verify = |request: &Request| {
             let find = |name: &str| (name == user).then_some(&known);
-            challenger.verify(now, request, &HeaderName::Authorization, "demo", source, with_sha256, find)
+            challenger.verify(now, request, &HeaderName::Authorization, "demo", source, with_sha256, |_| true, find)
         };
         for (password, is_right) in [(&password, true), (&wrong, false)] {
             let mut request = Request::new(Method::Register, "sip:demo");

@@ -20,6 +20,7 @@ from orchestrator.configuration.writing import documents_of, export, without_sec
 from orchestrator.devices.store.history import LOOKED_AT_MAX, Found
 from orchestrator.explain import Language, Sentence, names_in, trace
 from orchestrator.model.access import KeyView, Principal
+from orchestrator.model.bans import Ban, BanView, source_of
 from orchestrator.model.certificate import Certificate
 from orchestrator.model.errors import (
     InFlight,
@@ -59,6 +60,7 @@ class FakeExchange:
         self.journals: dict[CompanyId, _Journal] = {}
         self.registered: list[Any] = []
         self.trunks: list[TrunkState] = []
+        self.banned: dict[str, Ban] = {}
         self.looks_at = LOOKED_AT_MAX
         self.state = Health()
         self.shown: Certificate | None = None
@@ -289,6 +291,15 @@ class FakeExchange:
 
     def listening(self) -> tuple[str, ...]:
         return ("udp:5060", "wss:7443")
+
+    def bans(self) -> list[BanView]:
+        return [self.banned[source].view(self.now) for source in sorted(self.banned)]
+
+    def lift_ban(self, address: str, *, by: str) -> None:
+        try:
+            del self.banned[source_of(address)]
+        except (ValueError, KeyError) as error:
+            raise NoSuchObject(f"{address} is not banned") from error
 
     def engine_counters(self) -> dict[str, int]:
         return {"sip_requests_received": 3}

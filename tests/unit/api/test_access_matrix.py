@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from api.problems import CODES
 from orchestrator.model import journal as j
 from orchestrator.model.access import SCOPES
+from orchestrator.model.bans import Ban
 from orchestrator.model.calls import Direction, Who
 from orchestrator.model.identifiers import CallId, LegId
 from tests.unit.api.conftest import DEMO, OTHER, built
@@ -23,6 +24,7 @@ PLACES = {
     "{number}": "%2B74951234501",
     "{trunk}": "carrier",
     "{site}": "moscow",
+    "{source}": "203.0.113.66",
     "{call}": CALL,
 }
 BODIES: dict[str, Any] = {
@@ -43,8 +45,9 @@ BODIES: dict[str, Any] = {
 QUERIES = {"listenToEvents": {"wait": "0"}}
 REFUSED_WHILE_USED = {"deletePerson", "deleteTrunk", "deleteSite"}
 """Anna's next step leads to Boris, calls go out by the trunk, Anna sits in Moscow."""
-FOR_THE_OPERATOR = {"putTrunk", "deleteTrunk", "applyConfiguration", "traceCallSip"}
-"""They change trunks, or show what goes on with them."""
+FOR_THE_OPERATOR = {"putTrunk", "deleteTrunk", "applyConfiguration", "traceCallSip", "listBans", "liftBan"}
+"""They change trunks, show what goes on with them, or concern all companies."""
+OF_NO_COMPANY = {"listBans", "liftBan"}
 
 
 class Asker:
@@ -54,6 +57,7 @@ class Asker:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://test")
         self.fake = fake
+        fake.banned["203.0.113.66"] = Ban("203.0.113.66", "flood", fake.now, fake.now + timedelta(hours=1), 1)
         fake.write(DEMO, j.CallArrived(CALL, LegId(1), Direction.INTERNAL, Who(), "102"))
 
     async def ask(
@@ -128,6 +132,9 @@ async def test_without_the_scope(asker: Asker, path: str, method: str, operation
 @matrix
 async def test_of_another_company(asker: Asker, path: str, method: str, operation: dict[str, Any]) -> None:
     _, key = await asker.fake.create_key(company=OTHER, name="stranger", scopes=SCOPES)
+    if operation["operationId"] in OF_NO_COMPANY:
+        refused(await asker.ask(path, method, operation, key, company="demo"), 403, "forbidden")
+        return
     if operation["operationId"] not in ("getMetrics", "listCompanies", "listKeys", "createKey", "getCompany"):
         refused(await asker.ask(path, method, operation, key, company="demo"), 404, "not_found")
     if any(place in path for place in ("{call}", "{command}", "{key}", "{id}")):

@@ -3,7 +3,7 @@
 import base64
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from api.directory import decode_cursor, encode_cursor
 from api.problems import CODES, Problem
 from orchestrator.model.access import SCOPES
+from orchestrator.model.bans import Ban
 from orchestrator.model.certificate import Certificate
 from orchestrator.model.identifiers import CompanyId, TrunkId
 from orchestrator.model.registrations import Answering, Standing, TrunkServer, TrunkState
@@ -466,3 +467,22 @@ async def test_metrics_of_a_company_tell_of_no_other(client: httpx.AsyncClient, 
     assert 'tandem_calls{company="other"} 0.0' in whole
     assert "tandem_sip_requests_received 3.0" in whole
     assert 'tandem_http_requests_total{method="GET",route="/metrics",status="200"}' in whole
+
+
+async def test_bans_are_listed_by_source_and_lifted_by_any_address_of_it(
+    client: httpx.AsyncClient, fake: FakeExchange
+) -> None:
+    for n in range(5):
+        source = f"2001:db8:0:{n}::"
+        fake.banned[source] = Ban(source, "flood", fake.now, fake.now + timedelta(seconds=90), n + 1)
+    _, key = await fake.create_key(company=None, name="operator", scopes=frozenset({"admin"}))
+    client.headers["Authorization"] = f"Bearer {key}"
+    first = (await client.get("/api/v1/bans", params={"limit": "3"})).json()
+    assert (len(first["items"]), first["total"]) == (3, 5)
+    assert first["items"][1]["network"] == "2001:db8:0:1::/64"
+    assert first["items"][1]["left_s"] == 90
+    rest = (await client.get("/api/v1/bans", params={"cursor": first["next_cursor"]})).json()
+    assert ([ban["times"] for ban in rest["items"]], rest["next_cursor"]) == ([4, 5], None)
+    assert (await client.delete("/api/v1/bans/2001:db8:0:1:2:3:4:5")).status_code == 204
+    told(await client.delete("/api/v1/bans/2001:db8:0:1::"), 404, "not_found")
+    told(await client.delete("/api/v1/bans/nobody"), 404, "not_found")

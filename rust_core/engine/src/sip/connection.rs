@@ -30,6 +30,8 @@ pub(super) struct Connection {
     is_connected: bool,
     standing: Standing,
     has_turn: bool,
+    /// What it has said last is no SIP.
+    pub(super) is_garbage: bool,
     /// Why it is over, for people, if it is the layer of TLS that says so.
     pub(super) fault: String,
     opened: Instant,
@@ -110,6 +112,7 @@ impl Connection {
             is_connected,
             standing,
             has_turn: false,
+            is_garbage: false,
             fault: String::new(),
             opened: now,
             stuck_since: (!is_connected).then_some(now),
@@ -374,7 +377,11 @@ impl Connection {
                     }
                 }
                 Ok(None) => break true,
-                Err(_) => break false,
+                Err(_) => {
+                    // A WebSocket ends so too when it is closed, or was not granted.
+                    self.is_garbage = matches!(self.framing, Framing::Stream(_));
+                    break false;
+                }
             }
         };
         self.incomplete_since = match self.framing.is_inside_message() {

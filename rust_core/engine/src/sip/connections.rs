@@ -76,6 +76,8 @@ pub(super) struct Chunk {
     pub(super) connection: u64,
     pub(super) flow: Flow,
     pub(super) messages: Vec<Bytes>,
+    /// What came next is no SIP.
+    pub(super) is_garbage: bool,
     /// It is over: close it when the messages are handled.
     pub(super) is_last: bool,
 }
@@ -371,7 +373,8 @@ impl Connections {
             Progress::Over => {}
         }
         let flow = Flow { connection: Some(id), ..connection.flow };
-        Some(Chunk { connection: id, flow, messages, is_last: progress == Progress::Over })
+        let (is_garbage, is_last) = (connection.is_garbage, progress == Progress::Over);
+        Some(Chunk { connection: id, flow, messages, is_garbage, is_last })
     }
 
     /// Those whose time has come and that may not stay, each once; of a quiet one `is_needed` decides.

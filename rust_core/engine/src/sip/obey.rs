@@ -94,6 +94,10 @@ impl SipThread {
                 self.endpoint.handle_command(now, SipCommand::SetTrunks(trunks));
                 self.resolver.watch(named);
             }
+            Command::RestoreBans(bans) => {
+                self.endpoint.handle_command(now, SipCommand::RestoreBans(bans));
+            }
+            Command::LiftBan(ip) => self.endpoint.handle_command(now, SipCommand::LiftBan(ip)),
             Command::RestoreBindings(bindings) => {
                 self.endpoint.handle_command(now, SipCommand::RestoreBindings(bindings));
             }
@@ -158,6 +162,18 @@ impl SipThread {
                 SipEvent::WrongPasswords { source, count, account } => {
                     let source = source.to_string();
                     self.tell(at, What::WrongPasswords { source, count, account });
+                }
+                SipEvent::Malformed { source, count, last } => {
+                    let source = source.to_string();
+                    self.tell(at, What::MalformedMessages { source, count, last });
+                }
+                SipEvent::SourceBanned { source, why, lasts, times, account } => {
+                    let (source, why) = (source.to_string(), why.as_str());
+                    let lasts_s = lasts.as_secs_f64();
+                    self.tell(at, What::SourceBanned { source, why, lasts_s, times, account });
+                }
+                SipEvent::BanLifted(source) => {
+                    self.tell(at, What::BanLifted { source: source.to_string() });
                 }
                 SipEvent::Proven(connection) => self.connections.prove(connection),
                 SipEvent::Tried(leg, tried) => {

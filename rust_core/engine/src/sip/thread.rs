@@ -82,6 +82,8 @@ impl SipThread {
             secret: options.secret_bytes()?,
             max_legs: options.max_legs,
             max_requests_of_source: options.max_requests_of_source,
+            ban_times: options.ban_times,
+            never_banned: options.never_banned.clone(),
             max_undecided_age: options.max_undecided_age,
             decision_timeout: options.decision_timeout,
             min_expires: options.registration_expires.0,
@@ -246,9 +248,13 @@ impl SipThread {
     }
 
     fn read_datagrams(&mut self, buffer: &mut [u8]) {
+        let now = clock::now();
         for listener in 0..self.sockets.len() {
             for _ in 0..MESSAGES_A_TURN {
                 let Some((length, peer)) = self.sockets[listener].receive(buffer) else { break };
+                if self.endpoint.turns_away(now, peer.ip()) {
+                    continue;
+                }
                 let bytes = Bytes::copy_from_slice(&buffer[..length]);
                 let flow = Flow { listener, transport: Transport::Udp, peer, connection: None };
                 self.handle_message(flow, bytes);
@@ -261,6 +267,9 @@ impl SipThread {
         for listener in 0..self.sockets.len() {
             for _ in 0..MESSAGES_A_TURN {
                 let Some((stream, peer)) = self.sockets[listener].accept() else { break };
+                if self.endpoint.turns_away(now, peer.ip()) {
+                    continue;
+                }
                 let transport = self.sockets[listener].transport();
                 let flow = Flow { listener, transport, peer, connection: None };
                 let is_needed = |id| self.endpoint.is_needed(id);
@@ -280,8 +289,14 @@ impl SipThread {
     }
 
     fn handle_chunk(&mut self, now: Instant, chunk: Chunk) {
+        if self.endpoint.turns_away(now, chunk.flow.peer.ip()) {
+            return self.close_connection(now, chunk.connection);
+        }
         for message in chunk.messages {
             self.handle_message(chunk.flow, message);
+        }
+        if chunk.is_garbage {
+            self.guarded(|thread| thread.endpoint.handle_garbage(now, chunk.flow));
         }
         if chunk.is_last {
             self.close_connection(now, chunk.connection);
@@ -403,6 +418,7 @@ impl SipThread {
         counters.extend(traced.map(|(name, value)| (name.to_owned(), value)));
         let (waiting, dropped) = self.shared.outbox.levels();
         let own = [
+            ("sip_banned", self.endpoint.banned(clock::now()) as u64),
             ("tcp_connections", self.connections.len() as u64),
             ("tcp_refused", self.connections.refused),
             ("tcp_dropped", self.connections.dropped),

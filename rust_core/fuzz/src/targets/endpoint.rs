@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tandem_sip::auth::Secrets;
+use tandem_sip::defence::BanTimes;
 use tandem_sip::endpoint::{
     Account, CallerId, Command, Config, Endpoint, Event, FIRST_DIALLED_LEG, Flow, LegId, Listener,
     Profile, Target, Transmit, Transport, Trunk, TrunkHosts,
@@ -236,6 +237,11 @@ fn config() -> Config {
         secret: [9; 32],
         max_legs: 8,
         max_requests_of_source: 100,
+        ban_times: BanTimes {
+            first: Duration::from_secs(300),
+            longest: Duration::from_secs(86_400),
+        },
+        never_banned: Vec::new(),
         max_undecided_age: Duration::from_secs(1),
         decision_timeout: Duration::from_secs(3),
         min_expires: Duration::from_secs(60),

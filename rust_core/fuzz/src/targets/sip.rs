@@ -307,6 +307,7 @@ pub(super) fn digest(input: &[u8]) -> u64 {
         "demo",
         source,
         true,
+        |_| true,
         |_| Some(&secrets),
     );
     let (Verdict::Challenge(lines) | Verdict::MadeUp(lines)) = verdict else {

@@ -46,6 +46,11 @@ pub enum Verdict {
         /// As of `Challenge`.
         challenge: Vec<String>,
     },
+    /// They came from who really is where it seems to be, and nobody has looked at them.
+    NotLookedAt {
+        /// As of `Wrong`.
+        username: String,
+    },
 }
 
 /// Makes and checks nonces.
@@ -80,7 +85,8 @@ impl Challenger {
     }
 
     /// Checks the credentials of a request in `header` for `realm`. `secrets` looks a user up. A challenge names
-    /// SHA-256 too, and first (RFC 8760 §2.4), if `with_sha256`; old phones fail on two.
+    /// SHA-256 too, and first (RFC 8760 §2.4), if `with_sha256`; old phones fail on two. Whether the password of a user is
+    /// looked at at all, `may_look` says.
     #[expect(clippy::too_many_arguments, reason = "each is one fact of the question")]
     pub fn verify<'a>(
         &mut self,
@@ -90,6 +96,7 @@ impl Challenger {
         realm: &str,
         source: IpAddr,
         with_sha256: bool,
+        may_look: impl Fn(&str) -> bool,
         secrets: impl Fn(&str) -> Option<&'a Secrets>,
     ) -> Verdict {
         let given = request.headers.lines(header).filter_map(|value| Fields::parse(value));
@@ -110,6 +117,9 @@ impl Challenger {
             }
         }
         let username = fields.value("username").unwrap_or("").to_owned();
+        if !may_look(&username) {
+            return Verdict::NotLookedAt { username };
+        }
         let algorithm = Algorithm::parse(fields.value("algorithm"));
         if !is_right(&fields, request.method.as_str(), algorithm, secrets(&username)) {
             let challenge = self.challenge(now, realm, source, false, with_sha256);
@@ -306,6 +316,7 @@ mod tests {
                 REALM,
                 source.parse().unwrap(),
                 with_sha256,
+                |_| true,
                 |user| (user == "anna").then_some(secrets),
             )
         }

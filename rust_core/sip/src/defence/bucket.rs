@@ -21,11 +21,16 @@ impl Bucket {
         Self { tokens: rate.burst, filled_at: now }
     }
 
+    /// What is in it now.
+    pub(crate) fn tokens(&self, now: Instant, rate: Rate) -> f64 {
+        let passed_s = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        (self.tokens + passed_s * rate.per_s).min(rate.burst)
+    }
+
     /// Takes one, if there is one.
     pub(crate) fn take(&mut self, now: Instant, rate: Rate) -> bool {
-        let passed_s = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        self.tokens = self.tokens(now, rate);
         self.filled_at = self.filled_at.max(now);
-        self.tokens = (self.tokens + passed_s * rate.per_s).min(rate.burst);
         let has_one = self.tokens >= 1.0;
         if has_one {
             self.tokens -= 1.0;

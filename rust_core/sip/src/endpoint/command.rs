@@ -93,6 +93,19 @@ pub struct RestoredBinding {
     pub instance: Option<String>,
 }
 
+/// A source that was banned in an earlier run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RestoredBan {
+    /// An address, or any of an IPv6 /64.
+    pub source: IpAddr,
+    /// What is left of it; zero: it is over, and the next one is longer for it.
+    pub left: Duration,
+    /// Until that is forgotten.
+    pub forgotten_in: Duration,
+    /// How many there were, this one included.
+    pub times: u32,
+}
+
 /// What the called party sees.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct CallerId {
@@ -218,6 +231,10 @@ pub enum Command {
     },
     /// Takes over registrations.
     RestoreBindings(Vec<RestoredBinding>),
+    /// Takes over bans, after the registrations; who is registered or a trunk meanwhile is not banned.
+    RestoreBans(Vec<RestoredBan>),
+    /// Listens to a source again, as if it had never been banned.
+    LiftBan(IpAddr),
     /// Ends all legs and registrations at trunks.
     Shutdown,
 }

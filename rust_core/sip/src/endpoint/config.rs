@@ -1,8 +1,10 @@
 //! What the operator decides about the SIP side.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::flow::Listener;
+use crate::defence::BanTimes;
 
 /// Settings that stay the same while the endpoint lives.
 #[derive(Clone, Debug)]
@@ -18,6 +20,10 @@ pub struct Config {
     /// Requests of one source that is no trunk's which may be remembered at once (32 s over UDP); above it, 503 to
     /// all but a register and what ends a call.
     pub max_requests_of_source: usize,
+    /// How long a source is not listened to that guesses passwords, floods or sends garbage.
+    pub ban_times: BanTimes,
+    /// Networks that are never banned: address and prefix length.
+    pub never_banned: Vec<(IpAddr, u8)>,
     /// New calls get 503 while the oldest undecided one is older; from half of it on OPTIONS do, and from three
     /// quarters on registers.
     pub max_undecided_age: Duration,

@@ -18,10 +18,12 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Messages received.
+    /// Messages received, but those of banned sources.
     messages,
     /// Of these, not readable as SIP.
     malformed,
+    /// Of these, not told of, because too many sources send such at once.
+    malformed_left_out,
     /// New calls asked for.
     invites,
     /// New calls refused because of load.
@@ -34,10 +36,20 @@ counters! {
     unauthorized,
     /// Of these, with a wrong password.
     wrong_passwords,
-    /// Of these, not told of, because too many sources guess at once.
+    /// Of these, with a password that nobody looked at, because too many from there were wrong.
+    slowed,
+    /// Of both, not told of, because too many sources guess at once.
     guesses_left_out,
-    /// Of these, with a nonce that we gave to nobody: their passwords were not looked at.
+    /// Of those without valid credentials, with a nonce that we gave to nobody: their passwords were not looked at.
     made_up_nonces,
+    /// Sources banned.
+    bans,
+    /// Of these, listened to again before their time, because there were too many.
+    bans_left_out,
+    /// Datagrams and connections of banned sources, dropped unread.
+    turned_away,
+    /// Messages of streams that nobody was judged by, because too many sources sent some at once.
+    unjudged,
     /// Calls from an address that trunks of several companies share, with nothing to tell whose they are.
     unclear_trunks,
     /// Keys that a far end was not sent as INFO, because it answers none.

@@ -56,7 +56,7 @@ pub enum Event {
     },
     /// Who uses this connection is a trunk, a device that proved itself, or the far end of a dialog.
     Proven(u64),
-    /// A source has tried wrong passwords, so many since it was last told of.
+    /// A source has tried passwords that were wrong or not looked at, so many since it was last told of.
     WrongPasswords {
         /// An IPv4 address, or the first of an IPv6 /64.
         source: IpAddr,
@@ -65,6 +65,30 @@ pub enum Event {
         /// Whose it tried last: user@realm, which need not exist.
         account: String,
     },
+    /// A source has sent what cannot be read, so often since it was last told of.
+    Malformed {
+        /// As of `WrongPasswords`; over UDP it may be forged.
+        source: IpAddr,
+        /// How often.
+        count: u64,
+        /// What was wrong with the last.
+        last: String,
+    },
+    /// A source is not listened to from now on.
+    SourceBanned {
+        /// As of `WrongPasswords`.
+        source: IpAddr,
+        /// Why.
+        why: BanReason,
+        /// For how long.
+        lasts: Duration,
+        /// For the how manieth time.
+        times: u32,
+        /// Whose password it tried last, if it did: user@realm, which need not exist.
+        account: String,
+    },
+    /// A source is listened to again before its time.
+    BanLifted(IpAddr),
     /// A server of a trunk did not take a dialled leg.
     Tried(LegId, Box<Tried>),
     /// A trunk got or lost its registration, is refused for another reason, or one of its servers is gone or back.
@@ -208,6 +232,28 @@ impl Why {
             Self::Unregistered => "unregistered",
             Self::Expired => "expired",
             Self::Removed => "removed",
+        }
+    }
+}
+
+/// Why a source was banned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BanReason {
+    /// It tried too many wrong passwords.
+    WrongPasswords,
+    /// It sent by streams what is no SIP.
+    Garbage,
+    /// It sent request after request by streams, and showed for none who it is.
+    Flood,
+}
+
+impl BanReason {
+    /// As Python names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongPasswords => "wrong_passwords",
+            Self::Garbage => "garbage",
+            Self::Flood => "flood",
         }
     }
 }

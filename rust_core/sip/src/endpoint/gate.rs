@@ -2,16 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use super::{Account, Due, Endpoint, Event, Flow, Trunk};
+use super::{Account, Endpoint, Flow, Trunk, banning};
 use crate::auth::Verdict;
-use crate::defence::Guess;
 use crate::trunk::Whose;
-use crate::wire::{Address, HeaderName, Method, Request, Uri, display_text};
+use crate::wire::{Address, HeaderName, Method, Request, Uri};
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -88,7 +87,9 @@ impl Endpoint {
         let as_unknown = unknown_takes_sha256(&self.config.secret, &realm, &user, share);
         let known = self.registrar.account(&realm, &user);
         let with_sha256 = known.map_or(as_unknown, |known| known.secrets.ha1_sha256.is_some());
-        let registrar = &self.registrar;
+        let (registrar, guesses) = (&self.registrar, &self.guesses);
+        let may_look =
+            |username: &str| banning::may_look(now, registrar, guesses, flow, username, &realm);
         let realm_of_accounts = realm.as_str();
         let find = |username: &str| {
             registrar.account(realm_of_accounts, username).map(|account| &account.secrets)
@@ -100,6 +101,7 @@ impl Endpoint {
             &realm,
             flow.peer.ip(),
             with_sha256,
+            may_look,
             find,
         );
         match verdict {
@@ -122,8 +124,16 @@ impl Endpoint {
                 None
             }
             Verdict::Wrong { username, challenge } => {
+                self.counters.wrong_passwords += 1;
                 self.note_guess(now, flow, &username, &realm);
                 self.challenge(reply, request, status, challenge);
+                None
+            }
+            Verdict::NotLookedAt { username } => {
+                self.counters.unauthorized += 1;
+                self.counters.slowed += 1;
+                self.note_guess(now, flow, &username, &realm);
+                self.refuse(reply, request, 503, "", &[banning::retry_after()]);
                 None
             }
         }
@@ -138,23 +148,6 @@ impl Endpoint {
         };
         let extra: Vec<_> = lines.into_iter().map(|line| (name.clone(), line)).collect();
         self.refuse(reply, request, status, "", &extra);
-    }
-
-    /// A wrong password. Who tries many is told of once in a while.
-    fn note_guess(&mut self, now: Instant, flow: Flow, username: &str, realm: &str) {
-        self.counters.wrong_passwords += 1;
-        let account = format!("{}@{realm}", display_text(username.as_bytes()));
-        let noted = self.guesses.note(flow.peer.ip(), account);
-        self.counters.guesses_left_out += noted.left_out;
-        if noted.is_first {
-            self.timers.set(now + GUESSES_TOLD, Due::Guesses);
-        }
-    }
-
-    pub(super) fn tell_guesses(&mut self, now: Instant) {
-        for (source, Guess { count, account }) in self.guesses.take() {
-            self.tell(now, Event::WrongPasswords { source, count, account });
-        }
     }
 
     /// Whether credentials for `uri` were meant for a request to `target` (RFC 7616 §3.4.6): the same user, or none, of
@@ -201,6 +194,3 @@ fn unknown_takes_sha256(secret: &[u8; 32], realm: &str, user: &str, share: f64) 
     let first: [u8; 8] = std::array::from_fn(|i| bytes[i]);
     ((u64::from_le_bytes(first) >> 11) as f64) < share * (1_u64 << 53) as f64
 }
-
-/// From the first wrong password to the word of it, so that many are one.
-const GUESSES_TOLD: Duration = Duration::from_secs(60);

@@ -4,6 +4,7 @@
 //! `poll_timeout` says so. Same inputs and same seed, same outputs.
 
 mod answer;
+mod banning;
 mod client_transactions;
 mod command;
 mod config;
@@ -45,12 +46,14 @@ pub use crate::accounts::Accounts;
 pub use crate::health::Standing;
 pub use crate::trunk_hosts::{Host, PATIENCE, Server, TrunkHost, TrunkHosts};
 pub use command::{
-    Account, CallerId, Command, Diverted, FIRST_DIALLED_LEG, LegId, RestoredBinding, Target, Trunk,
+    Account, CallerId, Command, Diverted, FIRST_DIALLED_LEG, LegId, RestoredBan, RestoredBinding,
+    Target, Trunk,
 };
 pub use config::{Config, EMERGENCY_LEGS};
 pub use counters::Counters;
 pub use event::{
-    Binding, Dated, EndedBy, Event, Incoming, LegEnd, ServerState, Tried, TrunkState, Why,
+    BanReason, Binding, Dated, EndedBy, Event, Incoming, LegEnd, ServerState, Tried, TrunkState,
+    Why,
 };
 pub use flow::{Flow, Listener, Transmit, Transport};
 pub use profile::{Forwarding, Identity, Profile};
@@ -64,13 +67,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::auth::Challenger;
-use crate::defence::Guesses;
+use crate::defence::{Bans, Buckets, Guesses, Strangers, Suspects};
 use crate::health::ServerKey;
 use crate::leg::Leg;
 use crate::registrar::Registrar;
 use crate::timers::Timers;
 use crate::transaction::{ClientState, ClientTransaction, ServerTransaction};
-use crate::trunk::{TrunkKey, Trunks};
+use crate::trunk::{TrunkKey, Trunks, canonical};
 use crate::wire::{Limits, Message, parse};
 use reserve::Reserve;
 
@@ -102,6 +105,13 @@ pub struct Endpoint {
     events: VecDeque<Dated>,
     counters: Counters,
     guesses: Guesses,
+    guessers: Suspects,
+    garblers: Suspects,
+    strangers: Strangers,
+    bans: Bans,
+    /// How often who has no tries left is judged.
+    judging: Buckets<IpAddr>,
+    is_reviewing: bool,
     /// Makes the tags of responses that nothing is kept of.
     tag_key: u64,
     behind: f64,
@@ -128,7 +138,7 @@ enum Due {
     Decision(LegId),
     Referral(LegId),
     Sweep,
-    Guesses,
+    Review,
     Refreshes,
     TrunkRegister(Box<(TrunkKey, u64)>),
     Health(ServerKey, u64),
@@ -136,7 +146,10 @@ enum Due {
 
 impl Endpoint {
     /// `seed` must be random in production: tags, branches and nonces come from it.
-    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub fn new(mut config: Config, seed: [u8; 32], now: Instant) -> Self {
+        for (network, length) in &mut config.never_banned {
+            (*network, *length) = canonical(*network, *length);
+        }
         let mut rng = ChaCha8Rng::from_seed(seed);
         let run = rng.next_u64();
         let tag_key = rng.next_u64();
@@ -161,6 +174,12 @@ impl Endpoint {
             events: VecDeque::new(),
             counters: Counters::default(),
             guesses: Guesses::default(),
+            guessers: Suspects::default(),
+            garblers: Suspects::default(),
+            strangers: Strangers::default(),
+            bans: Bans::default(),
+            judging: Buckets::new(banning::JUDGING),
+            is_reviewing: false,
             tag_key,
             behind: 0.0,
             is_sweeping: false,
@@ -179,9 +198,14 @@ impl Endpoint {
         }
         self.counters.messages += 1;
         match parse(bytes, &limits) {
-            Ok(Message::Request(request)) => self.on_request(now, flow, request),
-            Ok(Message::Response(response)) => self.on_response(now, &response),
-            Err(malformed) => self.on_malformed(flow, malformed),
+            Ok(message) => {
+                self.note_stranger(now, flow, false);
+                match message {
+                    Message::Request(request) => self.on_request(now, flow, request),
+                    Message::Response(response) => self.on_response(now, &response),
+                }
+            }
+            Err(malformed) => self.on_malformed(now, flow, malformed),
         }
     }
 
@@ -243,6 +267,8 @@ impl Endpoint {
             Command::SetTrunks(trunks) => self.set_trunks(now, trunks),
             Command::Resolved { host, servers } => self.resolved(now, &host, &servers),
             Command::RestoreBindings(bindings) => self.restore_bindings(now, bindings),
+            Command::RestoreBans(bans) => self.restore_bans(now, bans),
+            Command::LiftBan(ip) => self.lift_ban(now, ip),
             Command::Shutdown => self.shut_down(now),
         }
     }

@@ -104,8 +104,8 @@ impl Endpoint {
     }
 
     /// Counts what cannot be read, and answers it if it was a request with an address to answer to.
-    pub(super) fn on_malformed(&mut self, flow: Flow, malformed: Malformed) {
-        self.counters.malformed += 1;
+    pub(super) fn on_malformed(&mut self, now: Instant, flow: Flow, malformed: Malformed) {
+        self.note_malformed(now, flow, malformed.why);
         if let Some(mut request) = malformed.partial {
             request.note_source(flow.peer);
             let warning = format!("399 tandem \"{}\"", malformed.why);

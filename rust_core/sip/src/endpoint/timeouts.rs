@@ -20,7 +20,7 @@ impl Endpoint {
                 Due::OkResend(leg) => self.ok_resend(now, leg),
                 Due::ProvisionalResend(leg) => self.provisional_resend(now, leg),
                 Due::Refresh(leg) => self.refresh_after_glare(now, leg),
-                Due::Guesses => self.tell_guesses(now),
+                Due::Review => self.review(now),
                 Due::Refreshes => self.tell_refreshes(now),
                 Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),

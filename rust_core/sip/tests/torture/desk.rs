@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tandem_sip::defence::BanTimes;
 use tandem_sip::endpoint::{
     Command, Config, Endpoint, Event, Flow, Incoming, Listener, Profile, Transmit, Transport,
     Trunk, TrunkHosts,
@@ -127,6 +128,11 @@ fn endpoint() -> Endpoint {
         secret: [9; 32],
         max_legs: 10,
         max_requests_of_source: 1_000,
+        ban_times: BanTimes {
+            first: Duration::from_secs(300),
+            longest: Duration::from_secs(86_400),
+        },
+        never_banned: Vec::new(),
         max_undecided_age: Duration::from_secs(1),
         decision_timeout: Duration::from_secs(3),
         min_expires: Duration::from_secs(60),

@@ -1,5 +1,6 @@
 //! The endpoint against a scripted network, in virtual time. One file per kind of story.
 
+mod banning;
 mod browsers;
 mod calls_in;
 mod calls_out;
@@ -255,6 +256,11 @@ pub(super) fn config(address: &str) -> Config {
         secret: [9; 32],
         max_legs: 100,
         max_requests_of_source: 10_000,
+        ban_times: crate::defence::BanTimes {
+            first: Duration::from_secs(300),
+            longest: Duration::from_secs(86_400),
+        },
+        never_banned: Vec::new(),
         max_undecided_age: Duration::from_millis(500),
         decision_timeout: Duration::from_secs(3),
         min_expires: Duration::from_secs(60),

@@ -174,6 +174,8 @@ impl World {
             Event::TrunkChanged(_) => self.registered += 1,
             Event::Tried(..) => panic!("there is one server"),
             Event::WrongPasswords { .. } => panic!("everybody knows the password"),
+            Event::SourceBanned { .. } | Event::BanLifted(_) => panic!("nobody does wrong"),
+            Event::Malformed { .. } => panic!("everybody writes well"),
             Event::Proven(_) => panic!("there are no connections here"),
             Event::TransferAsked { .. } => panic!("nobody asks for a transfer"),
         }
