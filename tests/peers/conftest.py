@@ -29,6 +29,8 @@ def _peers_are_installed() -> None:
         pytest.fail("missing JsSIP for the browser (scripts/setup test installs it)")
     if find_spec("pjsua2") is None:
         pytest.fail("missing Python package: pjsua2-python, which exists for Python 3.11 and 3.12 only")
+    if find_spec("sipvicious") is None:
+        pytest.fail("missing Python package: sipvicious (scripts/setup test installs it)")
 
 
 @pytest.fixture
