@@ -18,6 +18,7 @@ mod health;
 mod leg;
 mod registrar;
 mod session_timer;
+mod subscription;
 mod timers;
 mod transaction;
 mod trunk;

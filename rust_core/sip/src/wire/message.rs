@@ -20,6 +20,7 @@ pub enum Method {
     Info,
     Prack,
     Refer,
+    Subscribe,
     /// Any other; methods compare with regard to case (RFC 3261 §7.1).
     Other(String),
 }
@@ -42,7 +43,7 @@ impl Method {
     }
 }
 
-const NAMED: [(Method, &str); 10] = [
+const NAMED: [(Method, &str); 11] = [
     (Method::Invite, "INVITE"),
     (Method::Ack, "ACK"),
     (Method::Bye, "BYE"),
@@ -53,6 +54,7 @@ const NAMED: [(Method, &str); 10] = [
     (Method::Info, "INFO"),
     (Method::Prack, "PRACK"),
     (Method::Refer, "REFER"),
+    (Method::Subscribe, "SUBSCRIBE"),
 ];
 
 /// Sequence number and method (RFC 3261 §20.16).
