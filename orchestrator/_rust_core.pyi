@@ -638,6 +638,9 @@ class Engine:
         registration_expires_s: tuple[int, int] = ...,
         event_queue: int = 65_536,
         sip_trace_calls: int = 0,
+        hep: str | None = None,
+        hep_id: int = 1,
+        hep_password: str | None = None,
         user_agent: str = "Tandem",
         only_playable: bool = False,
         name_servers: Sequence[str] = ...,
@@ -667,6 +670,9 @@ class Engine:
         `ban_s` are the seconds that a source is banned: the first time, and at most (300, 86400); each ban is four
         times as long as the one before. `never_banned` are networks ("192.0.2.7", "192.0.2.0/24") that never are, as
         trunks' addresses and those that somebody is registered from never are.
+        A copy of each SIP message, masked like those, goes to the collector `hep` ("udp:192.0.2.7:9060") by HEPv3, as
+        agent `hep_id` (0..2³²-1) and with `hep_password` (at most 256 bytes) in clear; all legs of a call have the
+        Call-ID of its first one as correlation id. What finds no room among 16,384 messages and 16 MiB is dropped.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
         `secret` is 32 random bytes, the same in each run: what unknown users are shown when they register depends on
         it, so that they cannot be told from known ones, and so do nonces. Without it another one is made for each run.
@@ -762,7 +768,8 @@ class Engine:
 
         `sip_*` counts messages, legs, bindings and what was refused; `media_*` packets and what was discarded;
         `tcp_*` connections; `events_*` what waits for `drain_events`; `thread_panics` and `media_panics` are
-        faults of ours, each of which ended one message or leg. `sip_trace_*` is what is kept for `sip_messages`.
+        faults of ours, each of which ended one message or leg. `sip_trace_*` is what is kept for `sip_messages`,
+        `hep_*` what was sent to the collector and what was not.
         `sip_thread_silent_ms` is how old the snapshot
         is. `decision_*_us` is the time from an INVITE to the first command for it, `setup_*_us` to the INVITE
         that is dialled with it as `offer_of`: count, sum, and percentiles of the newest 4,096.

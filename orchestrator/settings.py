@@ -1,7 +1,7 @@
 """What an operator decides when starting the exchange: from flags, or from TANDEM_* in the environment."""
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,12 @@ class Settings:
     registration_expires_s: tuple[int, int] = (60, 3600)
     sip_trace_calls: int = 1000
     """Calls whose SIP messages are kept in memory, the newest; 0: none. At most 32 KiB for each, usually 8."""
+    hep: str | None = None
+    """Collector that gets a copy of each SIP message by HEPv3: "udp:192.0.2.7:9060". Secrets are masked."""
+    hep_id: int = 1
+    """What it knows this exchange by."""
+    hep_password: str | None = field(default=None, repr=False)
+    """What it asks its agents for; sent in clear."""
 
     @property
     def database(self) -> str:
@@ -84,7 +90,9 @@ class Settings:
             what = f"must be FIRST-LONGEST within 1-{MAX_BAN_S}, not {first}-{last}"
             problems.append(Problem("--ban-s", what))
         problems += _network_problems(values.get("never_ban", ()))
-        problems += _tls_problems(values) + _web_socket_problems(values)
+        if values.get("sip_trace_calls", 0) < 0:
+            problems.append(Problem("--sip-trace-calls", "must be 0 or more; 0 keeps none"))
+        problems += _tls_problems(values) + _web_socket_problems(values) + _hep_problems(values)
         if problems:
             raise ConfigError(problems)
         return cls(**values)
@@ -114,10 +122,38 @@ def _listens(values: Mapping[str, Any], *transports: str) -> bool:
 def _network_problems(networks: Iterable[str]) -> Iterator[Problem]:
     for text in networks:
         try:
-            ipaddress.ip_network(text, strict=False)
+            ip_network(text, strict=False)
         except ValueError:
             what = f"must be an address or a network such as 192.0.2.0/24, not {text!r}"
             yield Problem("--never-ban", what)
+
+
+def _hep_problems(values: Mapping[str, Any]) -> list[Problem]:
+    if values.get("hep") is None:
+        alone = [name for name in ("hep_id", "hep_password") if name in values]
+        return [Problem(_flag(name), "no collector: add --hep udp:ADDRESS:PORT") for name in alone]
+    problems = []
+    transport, _, address = values["hep"].partition(":")
+    if transport != "udp" or not _is_address(address):
+        problems.append(
+            Problem("--hep", f"must be udp:ADDRESS:PORT, such as udp:192.0.2.7:9060, not {values['hep']!r}")
+        )
+    if not 0 <= values.get("hep_id", 1) < 2**32:
+        problems.append(Problem("--hep-id", f"must be 0-4294967295, not {values['hep_id']}"))
+    if len(values.get("hep_password", "").encode()) > 256:
+        problems.append(Problem("--hep-password", "must be 256 bytes at most"))
+    return problems
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is "192.0.2.7:9060" or "[2001:db8::7]:9060"."""
+    host, _, port = text.rpartition(":")
+    try:
+        version = ip_address(host.removeprefix("[").removesuffix("]")).version
+    except ValueError:
+        return False
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    return is_bracketed == (version == 6) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
 
 
 def _flag(name: str) -> str:
@@ -150,6 +186,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "media_timeout_s": float,
     "registration_expires_s": _range,
     "sip_trace_calls": int,
+    "hep_id": int,
 }
 MAX_BAN_S = 366 * 86_400
 """Whoever is to be kept out for longer is the firewall's."""

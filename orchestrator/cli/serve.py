@@ -94,6 +94,15 @@ def serve(
     never_ban: Annotated[
         list[str] | None, typer.Option(help="Address or network that is never banned; may be repeated.")
     ] = None,
+    hep: Annotated[
+        str | None, typer.Option(help="udp:ADDRESS:PORT of a collector that gets each SIP message by HEPv3.")
+    ] = None,
+    hep_id: Annotated[
+        int | None, typer.Option(help="What the collector knows this exchange by; default: 1.")
+    ] = None,
+    hep_password: Annotated[
+        str | None, typer.Option(help="The collector's password; rather in TANDEM_HEP_PASSWORD.")
+    ] = None,
     company: Annotated[
         list[Path] | None, typer.Option(help="Company document to apply at start; may be repeated.")
     ] = None,
@@ -121,6 +130,9 @@ def serve(
         name_servers=tuple(name_servers) if name_servers else None,
         ban_s=_pair("--ban-s", "FIRST-LONGEST", ban_s),
         never_ban=tuple(never_ban) if never_ban else None,
+        hep=hep,
+        hep_id=hep_id,
+        hep_password=hep_password,
     )
     if log_level not in LOG_LEVELS:
         raise ConfigError(

@@ -10,7 +10,13 @@ import pytest
 from tests.peers.company import company
 from tests.peers.exchange import Exchange, Node, new_node, open_exchange
 
-PROGRAMS = {"sipp": "sip-tester", "baresip": "baresip-core", "sipsak": "sipsak", "chromium": "chromium"}
+PROGRAMS = {
+    "sipp": "sip-tester",
+    "baresip": "baresip-core",
+    "sipsak": "sipsak",
+    "sngrep": "sngrep",
+    "chromium": "chromium",
+}
 BROWSER = Path(__file__).with_name("browser")
 
 

@@ -64,6 +64,31 @@ def test_what_a_listener_needs_and_the_listener_belong_together(
     assert problems == wrong
 
 
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"hep": "udp:192.0.2.7:9060", "hep_id": 2001, "hep_password": "x"}, []),
+        ({"hep": "udp:[2001:db8::7]:9060"}, []),
+        ({"hep": "udp:2001:db8::7:9060"}, ["--hep"]),
+        ({"hep": "192.0.2.7:9060"}, ["--hep"]),
+        ({"hep": "udp:homer.example:9060"}, ["--hep"]),
+        (
+            {"hep": "udp:192.0.2.7:0", "hep_id": 2**32, "hep_password": "x" * 257},
+            ["--hep", "--hep-id", "--hep-password"],
+        ),
+        ({"hep_id": 1, "hep_password": "x"}, ["--hep-id", "--hep-password"]),
+        ({"sip_trace_calls": -1}, ["--sip-trace-calls"]),
+    ],
+)
+def test_who_gets_the_sip_messages_is_said_whole(given: dict[str, object], wrong: list[str]) -> None:
+    problems: list[str] = []
+    try:
+        Settings.from_environment({}, **given)
+    except ConfigError as told:
+        problems = [problem.path for problem in told.problems]
+    assert problems == wrong
+
+
 def test_a_flag_that_may_stand_in_the_environment_has_its_setting_and_tells_its_default() -> None:
     told = {
         name: parameter.annotation.__metadata__[0].help

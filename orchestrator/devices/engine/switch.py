@@ -301,6 +301,9 @@ def _start(settings: Settings, secret: bytes | None) -> core.Engine:
             media_timeout_s=settings.media_timeout_s,
             registration_expires_s=settings.registration_expires_s,
             sip_trace_calls=settings.sip_trace_calls,
+            hep=settings.hep,
+            hep_id=settings.hep_id,
+            hep_password=settings.hep_password,
             secret=secret,
         )
     except OSError as error:

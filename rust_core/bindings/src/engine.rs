@@ -12,7 +12,7 @@ use tandem_engine::endpoint::{
 };
 use tandem_engine::media::pairs_in;
 use tandem_engine::websocket::Origins;
-use tandem_engine::{BanTimes, Command, Options, Source, TlsFiles};
+use tandem_engine::{BanTimes, Command, Hep, Options, Source, TlsFiles};
 
 use crate::events::{SipMessage, sip_message, to_python};
 use crate::tables::{
@@ -32,8 +32,9 @@ impl Engine {
         ws_origins = Vec::new(), media_threads = 1, max_legs = None, max_requests_of_source = 10_000,
         ban_s = (300, 86_400), never_banned = Vec::new(), max_undecided_age_s = 0.5,
         decision_timeout_s = 3.0, media_timeout_s = 60.0,
-        registration_expires_s = (60, 3600), event_queue = 65_536, sip_trace_calls = 0, user_agent = "Tandem", only_playable = false,
-        name_servers = Vec::new(), secret = None, seed = None))]
+        registration_expires_s = (60, 3600), event_queue = 65_536, sip_trace_calls = 0, hep = None, hep_id = 1,
+        hep_password = None, user_agent = "Tandem", only_playable = false, name_servers = Vec::new(), secret = None,
+        seed = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -57,6 +58,9 @@ impl Engine {
         registration_expires_s: (u64, u64),
         event_queue: usize,
         sip_trace_calls: usize,
+        hep: Option<&str>,
+        hep_id: u32,
+        hep_password: Option<String>,
         user_agent: &str,
         only_playable: bool,
         name_servers: Vec<String>,
@@ -120,6 +124,7 @@ impl Engine {
             ),
             event_queue,
             sip_trace_calls,
+            hep: hep.map(|text| self::hep(text, hep_id, hep_password)).transpose()?,
             user_agent: user_agent.to_owned(),
             only_playable,
             name_servers: name_servers
@@ -390,6 +395,17 @@ fn source(given: &Bound<'_, PyAny>) -> PyResult<Source> {
 fn listen(text: &str) -> PyResult<(Transport, SocketAddr)> {
     let (name, address) = text.split_once(':').ok_or_else(|| bad("sip_listen", text))?;
     Ok((transport(name)?, address.parse().map_err(|_| bad("sip_listen", text))?))
+}
+
+/// "udp:192.0.2.7:9060"
+fn hep(text: &str, id: u32, password: Option<String>) -> PyResult<Hep> {
+    let address = text.strip_prefix("udp:").and_then(|address| address.parse().ok());
+    let is_long = password.as_ref().is_some_and(|password| password.len() > 256);
+    match address {
+        Some(collector) if !is_long => Ok(Hep { collector, id, password }),
+        Some(_) => Err(PyValueError::new_err("hep_password: longer than 256 bytes")),
+        None => Err(bad("hep", text)),
+    }
 }
 
 fn address(name: &str, text: &str) -> PyResult<IpAddr> {

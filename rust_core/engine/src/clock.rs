@@ -2,13 +2,18 @@
 #![expect(clippy::disallowed_methods, reason = "here, and only here, the time is read")]
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::sys;
 
 /// Now.
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The date of an instant of the near past.
+pub(crate) fn wall(at: Instant) -> SystemTime {
+    SystemTime::now() - now().saturating_duration_since(at)
 }
 
 /// An instant as nanoseconds of CLOCK_MONOTONIC, the clock that Python reads.

@@ -16,7 +16,7 @@ mod sys;
 pub use command::{Command, Source};
 pub use engine::Engine;
 pub use event::{Event, LegEnded, What};
-pub use options::{Options, TlsFiles};
+pub use options::{Hep, Options, TlsFiles};
 pub use sip::TracedMessage;
 pub use tandem_media::quality::MediaReport;
 pub use tandem_sip::defence::BanTimes;

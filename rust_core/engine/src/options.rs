@@ -51,6 +51,8 @@ pub struct Options {
     pub event_queue: usize,
     /// Calls whose SIP messages are kept, the newest; 0: none.
     pub sip_trace_calls: usize,
+    /// Gets a copy of each SIP message.
+    pub hep: Option<Hep>,
     /// Server and User-Agent.
     pub user_agent: String,
     /// Offer of our own codecs only those that we can play and record.
@@ -59,6 +61,17 @@ pub struct Options {
     pub secret: Option<[u8; 32]>,
     /// Makes identifiers repeatable; for tests.
     pub seed: Option<u64>,
+}
+
+/// A collector of HEPv3.
+#[derive(Clone, Debug)]
+pub struct Hep {
+    /// Its UDP address.
+    pub collector: SocketAddr,
+    /// What it knows us by.
+    pub id: u32,
+    /// What it asks its agents for; sent in clear.
+    pub password: Option<String>,
 }
 
 /// PEM files for TLS. They are read again when they change.

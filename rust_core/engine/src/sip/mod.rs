@@ -3,12 +3,14 @@
 mod connection;
 mod connections;
 mod dns;
+mod hep;
 mod joints;
 mod obey;
 mod resolver;
 mod setup;
 mod shared;
 mod sockets;
+mod tap;
 mod thread;
 mod tls;
 mod trace;

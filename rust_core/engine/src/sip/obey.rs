@@ -43,9 +43,7 @@ impl SipThread {
                             now,
                             SipCommand::Dial { leg, target, caller, offer_of, rtp },
                         );
-                        if let Some(call_id) = self.endpoint.call_id_of(leg) {
-                            self.shared.trace.claim(leg, call_id);
-                        }
+                        self.tap_dialled(leg, offer_of);
                     }
                     Err(_) => {
                         let end = LegEnd {

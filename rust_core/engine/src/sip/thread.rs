@@ -15,6 +15,7 @@ use tandem_sip::endpoint::{
 
 use super::connections::{Chunk, Connections, FIRST_TOKEN, Lost, Unsent, Web};
 use super::dns::NameServers;
+use super::hep::Exporter;
 use super::joints::Joints;
 use super::resolver::Resolver;
 use super::setup::SetupTimes;
@@ -42,6 +43,7 @@ pub(crate) struct SipThread {
     pub(super) resolver: Resolver,
     /// Reads the certificate again when it changes.
     _watch: Option<Watch>,
+    pub(super) hep: Option<Exporter>,
     pub(super) told: Vec<Event>,
     pub(super) setup: SetupTimes,
     /// What the others have left and is not done yet.
@@ -72,7 +74,9 @@ impl SipThread {
             advertised: options.advertised(bound),
         };
         let listeners: Vec<_> = listening.iter().map(told).collect();
-        let locals = listeners.iter().map(|listener| listener.advertised).collect();
+        let locals: Vec<_> = listeners.iter().map(|listener| listener.advertised).collect();
+        let hep = options.hep.as_ref();
+        let hep = hep.map(|hep| Exporter::start(hep, locals.clone())).transpose()?;
         let trace = Trace::new(options.sip_trace_calls, locals);
         let media_told = options.advertised(SocketAddr::new(options.media_address, 0)).ip();
         options.advertised_address = Some(media_told);
@@ -126,6 +130,7 @@ impl SipThread {
             options,
             resolver,
             _watch: watch,
+            hep,
             told: Vec::new(),
             setup: SetupTimes::default(),
             inputs: VecDeque::new(),
@@ -306,7 +311,7 @@ impl SipThread {
     fn handle_message(&mut self, flow: Flow, bytes: Bytes) {
         self.guarded(|thread| {
             let now = clock::now();
-            thread.shared.trace.note(now, true, flow, &bytes);
+            thread.tap_received(now, flow, &bytes);
             thread.endpoint.handle_message(now, flow, bytes);
             thread.collect();
         });
@@ -349,7 +354,7 @@ impl SipThread {
         self.collect();
         let now = clock::now();
         while let Some(Transmit { flow, bytes }) = self.endpoint.poll_transmit() {
-            self.shared.trace.note(now, false, flow, &bytes);
+            self.tap_sent(now, flow, &bytes);
             match flow.transport {
                 Transport::Udp => {
                     let socket = self.sockets.get(flow.listener);
@@ -416,6 +421,9 @@ impl SipThread {
         counters.extend(self.setup.counters());
         let traced = self.shared.trace.counters();
         counters.extend(traced.map(|(name, value)| (name.to_owned(), value)));
+        if let Some(hep) = &self.hep {
+            counters.extend(hep.counters().map(|(name, value)| (name.to_owned(), value)));
+        }
         let (waiting, dropped) = self.shared.outbox.levels();
         let own = [
             ("sip_banned", self.endpoint.banned(clock::now()) as u64),
