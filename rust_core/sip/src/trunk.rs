@@ -66,6 +66,8 @@ pub(crate) struct Registration {
     pub(crate) home: Option<Flow>,
     /// The question or timer that counts; answers to older ones, and their timers, no longer count.
     pub(crate) awaited: u64,
+    /// Whether that is a question, which may yet be granted.
+    pub(crate) is_asking: bool,
 }
 
 impl Registration {

@@ -72,6 +72,7 @@ impl Endpoint {
             challenges: 0,
             expires: trunk.expires,
             awaited: 0,
+            is_asking: false,
         };
         self.trunks.put_registration(key, registration);
         if !trunk.hosts.addresses().is_empty() {
@@ -107,7 +108,7 @@ impl Endpoint {
         }
     }
 
-    /// Forgets our registration there, and takes it back if there is one.
+    /// Forgets our registration there, and takes it back if there is one or may yet be.
     pub(super) fn leave_trunk(&mut self, now: Instant, trunk: &Arc<Trunk>) {
         let key = key_of(trunk);
         let Some(mut registration) = self.trunks.take_registration(&key) else { return };
@@ -115,8 +116,10 @@ impl Endpoint {
         if let Some(anew) = anew.filter(|_| registration.told.is_some() && !self.closing) {
             self.tell_trunk_state(now, &anew);
         }
-        registration.asked = registration.home;
         if registration.is_good() {
+            registration.asked = registration.home;
+        }
+        if registration.is_good() || registration.is_asking {
             self.send_leave(now, trunk.clone(), registration);
         }
     }
@@ -145,6 +148,7 @@ impl Endpoint {
         let Some(mut registration) = self.trunks.take_registration(&key) else { return };
         let question = self.next_number();
         registration.awaited = question;
+        registration.is_asking = true;
         let made = self.register(trunk, &mut registration);
         self.trunks.put_registration(key.clone(), registration);
         let Some((flow, request)) = made else { return };
@@ -286,6 +290,7 @@ impl Endpoint {
         let timer = self.next_number();
         let Some(registration) = self.trunks.registration(key) else { return };
         registration.awaited = timer;
+        registration.is_asking = false;
         self.timers.set(now + pause, Due::TrunkRegister(Box::new((key.clone(), timer))));
     }
 

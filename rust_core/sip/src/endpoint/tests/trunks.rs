@@ -74,6 +74,23 @@ fn a_trunk_is_registered_refreshed_at_80_percent_and_left() {
 }
 
 #[test]
+fn a_trunk_that_is_left_before_it_is_answered_is_taken_back_all_the_same() {
+    let (mut desk, register) = started();
+    desk.hear(CARRIER, challenge(&register, 401, "carrier"));
+    let again = desk.one_request();
+    desk.command(Command::SetTrunks(vec![]));
+    let leave = desk.one_request();
+    assert_eq!(leave.headers.text(&HeaderName::Expires), Some("0"));
+    assert!(leave.headers.text(&HeaderName::Authorization).unwrap().contains("nc=00000002"));
+    let number = |request: &Request| request.cseq().unwrap().number;
+    assert!(number(&leave) > number(&again));
+    desk.hear(CARRIER, accepted(&again, "100"));
+    desk.hear(CARRIER, accepted(&leave, "0"));
+    assert_eq!(states(&mut desk), []);
+    desk.assert_empty_after(300);
+}
+
+#[test]
 fn our_contact_is_known_in_the_words_of_the_carrier() {
     let (mut desk, register) = started();
     let mut ok = register.response(200, "OK", Some("x"));
