@@ -37,7 +37,7 @@ module sndfile.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-{messages}ctrl_tcp_listen 127.0.0.1:{control}
+ctrl_tcp_listen 127.0.0.1:{control}
 snd_path {folder}/heard
 """
 
@@ -125,18 +125,17 @@ async def open_baresip(
     codecs: str = "PCMA/8000/1",
     auto_answer: bool = True,
     trusted: Path | None = None,
-    messages: bool = False,
 ) -> AsyncIterator[Baresip]:
     """Start baresip with one account that registers; it says `tone_hz` in each call.
 
-    Over TLS it talks only to who shows the certificate `trusted`. With `messages` it asks which wait for it.
+    Over TLS it talks only to who shows the certificate `trusted`.
     """
     account = (
         f"<sip:{user}@{domain};transport={transport}>;auth_user={user};auth_pass={password};regint=60"
         f';outbound="sip:127.0.0.1:{proxy_port};transport={transport}"'
         f";audio_codecs={codecs};answermode={'auto' if auto_answer else 'manual'}\n"
     )
-    control_port = _write_folder(folder, account, tone_hz, trusted, messages)
+    control_port = _write_folder(folder, account, tone_hz, trusted)
     async with running(["baresip", "-f", folder, "-v"]) as program:
         await program.printed(lambda output: "baresip is ready" in output)
         async with (
@@ -149,7 +148,7 @@ async def open_baresip(
             nursery.cancel_scope.cancel()
 
 
-def _write_folder(folder: Path, account: str, tone_hz: float, trusted: Path | None, messages: bool) -> int:
+def _write_folder(folder: Path, account: str, tone_hz: float, trusted: Path | None) -> int:
     """What baresip reads at start; the port of its control socket."""
     port, control = free_ports(2)
     (folder / "heard").mkdir(parents=True)
@@ -162,7 +161,6 @@ def _write_folder(folder: Path, account: str, tone_hz: float, trusted: Path | No
             control=control,
             folder=folder,
             modules=MODULES,
-            messages="module_app mwi.so\n" if messages else "",
             tls=f"sip_cafile {trusted}\n" if trusted else "",
         )
     )

@@ -55,12 +55,6 @@ async def test_sipp_registers_with_digest(exchange: Exchange, tmp_path: Path, tr
     assert done.returncode == 0, done.stdout.decode()[-3000:]
 
 
-async def test_baresip_hears_that_no_message_waits(exchange: Exchange, tmp_path: Path) -> None:
-    with trio.fail_after(30):
-        async with baresip(exchange, tmp_path, "clara-desk", 440, messages=True) as desk:
-            await desk.program.printed(lambda output: "Voice-Message: 0/0 (0/0)" in output)
-
-
 async def test_sipsak_gets_an_answer_to_its_ping(exchange: Exchange) -> None:
     with trio.fail_after(20):
         done = await trio.run_process(

@@ -23,16 +23,16 @@ pub(crate) fn request(leg: &mut Leg, method: Method) -> Request {
 }
 
 /// Who talks to whom.
-pub(crate) struct Identity<'a> {
-    pub(crate) target: &'a str,
-    pub(crate) routes: &'a [String],
-    pub(crate) from: &'a str,
-    pub(crate) to: &'a str,
-    pub(crate) call_id: &'a str,
+struct Identity<'a> {
+    target: &'a str,
+    routes: &'a [String],
+    from: &'a str,
+    to: &'a str,
+    call_id: &'a str,
 }
 
 impl Identity<'_> {
-    pub(crate) fn request(&self, method: Method, cseq: u32) -> Request {
+    fn request(&self, method: Method, cseq: u32) -> Request {
         let (uri, routes) = way::lay(self.routes, self.target);
         let name = method.as_str().to_owned();
         let mut request = Request::new(method, uri);

@@ -18,7 +18,6 @@ mod health;
 mod leg;
 mod registrar;
 mod session_timer;
-mod subscription;
 mod timers;
 mod transaction;
 mod trunk;

@@ -132,11 +132,6 @@ impl Registrar {
         self.accounts.of_device(&(company.to_owned(), device.to_owned())).cloned()
     }
 
-    /// Whether there is still an account of this company and device.
-    pub(crate) fn has_device(&self, key: &(String, String)) -> bool {
-        self.accounts.of_device(key).is_some()
-    }
-
     pub(crate) fn is_realm(&self, host: &str) -> bool {
         self.accounts.is_realm(host)
     }

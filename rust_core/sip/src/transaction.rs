@@ -96,8 +96,6 @@ pub(crate) enum Owner {
     Leave(Box<(Arc<Trunk>, Registration)>),
     /// A BYE to a trunk, which may challenge it once.
     Bye(Arc<Trunk>),
-    /// A NOTIFY of the subscription with this tag of ours.
-    Notify(Box<str>),
     /// A PRACK of a leg, which its trunk may challenge once.
     Prack(LegId),
     /// Nobody: other BYEs, CANCEL.

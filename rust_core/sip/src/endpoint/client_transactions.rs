@@ -243,7 +243,6 @@ impl Endpoint {
             }
             Owner::Probe(leg) => self.on_probe_response(now, leg, response),
             Owner::Key(leg) => self.on_key_done(leg),
-            Owner::Notify(tag) => self.on_notify_response(now, &tag, response),
             Owner::Prack(leg) => self.on_prack_response(now, id, leg, request, response),
             Owner::Health(server, question) => self.on_health(now, server, question, response),
             Owner::Dial(_) | Owner::GivenUp(_) | Owner::Nobody => {}

@@ -28,7 +28,7 @@ counters! {
     invites,
     /// New calls refused because of load.
     shed_invites,
-    /// REGISTER, OPTIONS and SUBSCRIBE refused because of load, of all or of their account.
+    /// REGISTER and OPTIONS refused because of load, of all or of their account.
     shed_others,
     /// Requests not remembered, and refused unless they were answered already, because their source has too many.
     source_limited,
@@ -78,18 +78,12 @@ counters! {
     server_transactions,
     /// Client transactions now.
     client_transactions,
-    /// Timers now, those of places and subscriptions among them.
+    /// Timers now, those of places among them.
     timers,
     /// Devices that can be reached now.
     devices_online,
     /// Places where they are.
     bindings,
-    /// Subscriptions of devices now.
-    subscriptions,
-    /// Subscriptions refused, because their device or all together have too many.
-    subscriptions_refused,
-    /// Subscriptions that ended because their phone took no word of them any more.
-    subscriptions_lost,
     /// Trunks configured.
     trunks,
     /// Of these, registered by us.

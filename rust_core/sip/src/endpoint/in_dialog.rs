@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::incoming::{reason_text, sdp_body};
-use super::requests::{allow, reason_phrase, retry_after, to_tag, unsupported};
+use super::requests::{allow, reason_phrase, to_tag, unsupported};
 use super::update::crossing;
 use super::{EndedBy, Endpoint, Flow, LegId};
 use crate::dialog;
@@ -25,15 +25,6 @@ impl Endpoint {
         reply: Flow,
         request: Request,
     ) {
-        if request.method == Method::Subscribe
-            && let Some(tag) = self.subscription_of(&request)
-        {
-            // RFC 6665 §4.1.2.2: this leaves the subscription as it was.
-            if self.sheds_at_sight(now, &request.method, "") {
-                return self.refuse(reply, &request, 503, "", &[retry_after()]);
-            }
-            return self.on_resubscribe(now, flow, reply, &request, &tag);
-        }
         let call_id = request.headers.text(&HeaderName::CallId);
         let found = to_tag(&request).and_then(|tag| self.leg_of_tag(&tag, call_id));
         let from = dialog::tag_of(request.headers.line(&HeaderName::From));

@@ -13,7 +13,7 @@ impl Endpoint {
         let is_shed = match method {
             Method::Options => self.load(now) > SHEDS_OPTIONS,
             Method::Register => self.load(now) > SHEDS_REGISTERS,
-            Method::Subscribe | Method::Other(_) => self.load(now) > SHEDS_OTHERS,
+            Method::Other(_) => self.load(now) > SHEDS_OTHERS,
             Method::Invite => !self.registrar.is_emergency(None, called) && self.is_full(now),
             _ => false,
         };

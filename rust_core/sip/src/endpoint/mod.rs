@@ -27,7 +27,6 @@ mod keys;
 mod late_offer;
 mod legs;
 mod load;
-mod notify;
 mod prack;
 mod probe;
 mod profile;
@@ -39,7 +38,6 @@ mod replaces;
 mod requests;
 mod reserve;
 mod server_transactions;
-mod subscribe;
 mod timeouts;
 mod trunk_register;
 mod update;
@@ -73,7 +71,6 @@ use crate::defence::{Bans, Buckets, Guesses, Strangers, Suspects};
 use crate::health::ServerKey;
 use crate::leg::Leg;
 use crate::registrar::Registrar;
-use crate::subscription::Subscriptions;
 use crate::timers::Timers;
 use crate::transaction::{ClientState, ClientTransaction, ServerTransaction};
 use crate::trunk::{TrunkKey, Trunks, canonical};
@@ -87,7 +84,6 @@ pub struct Endpoint {
     rng: ChaCha8Rng,
     challenger: Challenger,
     registrar: Registrar,
-    subscriptions: Subscriptions,
     trunks: Trunks,
     reserve: Reserve,
     legs: HashMap<LegId, Leg>,
@@ -144,7 +140,6 @@ enum Due {
     Sweep,
     Review,
     Refreshes,
-    Notify(Box<str>),
     TrunkRegister(Box<(TrunkKey, u64)>),
     Health(ServerKey, u64),
 }
@@ -163,7 +158,6 @@ impl Endpoint {
             config,
             rng,
             registrar: Registrar::default(),
-            subscriptions: Subscriptions::default(),
             trunks: Trunks::default(),
             reserve: Reserve::default(),
             legs: HashMap::new(),
@@ -297,8 +291,7 @@ impl Endpoint {
 
     /// When to call `handle_timeout`.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let expiries = [self.registrar.next_expiry(), self.subscriptions.next_expiry()];
-        expiries.into_iter().chain([self.timers.next_deadline()]).flatten().min()
+        [self.timers.next_deadline(), self.registrar.next_expiry()].into_iter().flatten().min()
     }
 
     /// Whether nothing is left that a shutdown waits for.
@@ -315,11 +308,9 @@ impl Endpoint {
             legs: self.legs.len() as u64,
             server_transactions: self.servers.len() as u64,
             client_transactions: self.clients.len() as u64,
-            timers: (self.timers.len() + self.registrar.expiries() + self.subscriptions.expiries())
-                as u64,
+            timers: (self.timers.len() + self.registrar.expiries()) as u64,
             devices_online: devices as u64,
             bindings: bindings as u64,
-            subscriptions: self.subscriptions.len() as u64,
             trunks: trunks as u64,
             trunks_registered: trunks_registered as u64,
             trunk_servers_down: self.trunks.health.down() as u64,

@@ -44,7 +44,6 @@ impl Endpoint {
         self.prove(now, flow);
         if why == Some(Why::Registered) && flow.transport.is_reliable() {
             self.follow(flow, &account, &left);
-            self.lead_subscriptions(flow, &account, &left);
         }
         let places = self.places_for_response(now, request, &account);
         self.answer_once(now, reply, request, 200, "", &places);
@@ -171,9 +170,6 @@ impl Endpoint {
     pub(super) fn set_accounts(&mut self, now: Instant, accounts: Arc<Accounts>) {
         for account in self.registrar.set_accounts(accounts) {
             self.tell_registration(now, &account, Why::Removed);
-        }
-        for tag in self.subscriptions.of_gone(|key| !self.registrar.has_device(key)) {
-            self.end_subscription(now, &tag, "noresource");
         }
     }
 

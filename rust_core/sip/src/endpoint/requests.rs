@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Instant;
 
 use super::config::RETRY_AFTER_S;
-use super::subscribe::allow_events;
 use super::{Endpoint, Flow};
 use crate::way;
 use crate::wire::{Address, HeaderName, Malformed, Method, Request, Scheme, Uri};
@@ -55,9 +54,6 @@ impl Endpoint {
         let Some(sender) = self.gate(now, flow, reply, &request, &called) else { return };
         match request.method {
             Method::Invite => self.on_invite(now, flow, reply, request, sender, called),
-            Method::Subscribe => {
-                self.on_subscribe(now, flow, reply, &request, &sender, &called);
-            }
             // RFC 3261 §12.2.2: outside of a dialog they are about nothing.
             Method::Bye | Method::Update | Method::Info | Method::Prack => {
                 self.answer_once(now, reply, &request, 481, "", &[]);
@@ -151,7 +147,6 @@ fn capabilities() -> Vec<(HeaderName, String)> {
     vec![
         allow(),
         (HeaderName::Accept, "application/sdp, application/dtmf-relay, application/dtmf".into()),
-        allow_events(),
         (HeaderName::Supported, "100rel, norefersub, path, replaces, timer".into()),
     ]
 }
@@ -162,7 +157,7 @@ pub(super) fn allow() -> (HeaderName, String) {
 }
 
 pub(super) const ALLOWED: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER, SUBSCRIBE";
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER";
 
 /// The usual words for a status (RFC 3261 §21).
 pub(super) fn reason_phrase(status: u16) -> &'static str {
@@ -194,7 +189,6 @@ pub(super) fn reason_phrase(status: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
-        489 => "Bad Event",
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",

@@ -22,7 +22,6 @@ impl Endpoint {
                 Due::Refresh(leg) => self.refresh_after_glare(now, leg),
                 Due::Review => self.review(now),
                 Due::Refreshes => self.tell_refreshes(now),
-                Due::Notify(tag) => self.told(now, &tag),
                 Due::Sweep => self.sweep(now),
                 Due::Decision(leg) => self.decide_late(now, leg),
                 Due::Referral(leg) => self.referral_due(now, leg),
@@ -32,9 +31,6 @@ impl Endpoint {
         }
         while let Some(account) = self.registrar.expire(now) {
             self.tell_registration(now, &account, Why::Expired);
-        }
-        while let Some(tag) = self.subscriptions.take_expired(now) {
-            self.end_subscription(now, &tag, "timeout");
         }
     }
 
@@ -100,7 +96,6 @@ impl Endpoint {
                 self.hang_up(now, id, 408, why, EndedBy::Timeout)
             }
             Owner::Key(id) => self.on_key_done(id),
-            Owner::Notify(tag) => self.lose_subscription(&tag),
             Owner::Registration(key, question) => {
                 self.server_failed(now, flow, status, why);
                 self.on_no_registration(now, &key, question, status, why);

@@ -20,7 +20,6 @@ pub enum Method {
     Info,
     Prack,
     Refer,
-    Subscribe,
     /// Any other; methods compare with regard to case (RFC 3261 §7.1).
     Other(String),
 }
@@ -43,7 +42,7 @@ impl Method {
     }
 }
 
-const NAMED: [(Method, &str); 11] = [
+const NAMED: [(Method, &str); 10] = [
     (Method::Invite, "INVITE"),
     (Method::Ack, "ACK"),
     (Method::Bye, "BYE"),
@@ -54,7 +53,6 @@ const NAMED: [(Method, &str); 11] = [
     (Method::Info, "INFO"),
     (Method::Prack, "PRACK"),
     (Method::Refer, "REFER"),
-    (Method::Subscribe, "SUBSCRIBE"),
 ];
 
 /// Sequence number and method (RFC 3261 §20.16).

@@ -27,7 +27,6 @@ mod relayed;
 mod replaces;
 mod secure;
 mod session_timers;
-mod subscriptions;
 mod trunks;
 mod wild_phone;
 
