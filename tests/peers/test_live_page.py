@@ -20,8 +20,8 @@ LOOKS = {
 }
 WORDS = {"desk-ru-light": ("разговор", "Короткий номер"), "phone-en-dark": ("talking", "A short number")}
 TRUNKS = {
-    "desk-ru-light": ["carrier по адресу", "lost отказано 503 its host has no address"],
-    "phone-en-dark": ["carrier by address", "lost refused 503 its host has no address"],
+    "desk-ru-light": ["carrier по адресу", "lost отказано 503 the trunk's host has no address"],
+    "phone-en-dark": ["carrier by address", "lost refused 503 the trunk's host has no address"],
 }
 WITHIN_MS = 10_000
 
