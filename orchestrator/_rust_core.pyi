@@ -671,8 +671,9 @@ class Engine:
         times as long as the one before. `never_banned` are networks ("192.0.2.7", "192.0.2.0/24") that never are, as
         trunks' addresses and those that somebody is registered from never are.
         A copy of each SIP message, masked like those, goes to the collector `hep` ("udp:192.0.2.7:9060") by HEPv3, as
-        agent `hep_id` (0..2³²-1) and with `hep_password` (at most 256 bytes) in clear; all legs of a call have the
-        Call-ID of its first one as correlation id. What finds no room among 16,384 messages and 16 MiB is dropped.
+        agent `hep_id` (0..2³²-1) and with `hep_password` (at most 256 bytes) in clear; legs that a call
+        dials have the Call-ID of its first one as correlation id. What finds no room among 16,384 messages and
+        16 MiB is dropped.
         `only_playable` leaves G.711 alone in the offers that are ours: for phones, which hear and do not relay.
         `secret` is 32 random bytes, the same in each run: what unknown users are shown when they register depends on
         it, so that they cannot be told from known ones, and so do nonces. Without it another one is made for each run.

@@ -8,6 +8,7 @@ mod packet;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -144,7 +145,9 @@ impl Sender {
         while let Ok(first) = messages.recv() {
             for message in std::iter::once(first).chain(messages.try_iter()) {
                 self.counts.waiting_bytes.fetch_sub(message.bytes.len(), Ordering::Relaxed);
-                let is_sent = self.send(&message, &mut packet);
+                // A fault of ours costs one message.
+                let sent = catch_unwind(AssertUnwindSafe(|| self.send(&message, &mut packet)));
+                let is_sent = sent.unwrap_or(false);
                 let count = if is_sent { &self.counts.sent } else { &self.counts.dropped };
                 count.fetch_add(1, Ordering::Relaxed);
             }
