@@ -11,6 +11,7 @@ learns its name (by a lamp key, say) has no right to it.
 import trio
 from attrs import define, field
 
+from orchestrator.flows.active import NO_SUCH_CALL
 from orchestrator.flows.ring import ring
 from orchestrator.flows.seeker import Seeker
 from orchestrator.flows.story import Ending, Party, Story, left
@@ -133,4 +134,4 @@ async def hand_over(story: Story, pair: tuple[Party, Party], taking: Taking) -> 
     return (taker, callee) if leaving is caller else (caller, taker)
 
 
-FORBIDDEN, NO_SUCH_CALL, BUSY_HERE = 403, 481, 486
+FORBIDDEN, BUSY_HERE = 403, 486
