@@ -10,24 +10,12 @@ impl WildPhone {
         self.dialogs.push(Dialog {
             call_id,
             local_tag,
-            remote_tag: String::new(),
-            state: State::Early,
-            port: 0,
             busy: true,
             is_caller: true,
             local: format!("<sip:anna@{REALM}>"),
             remote: format!("<sip:102@{REALM}>"),
             target: format!("sip:102@{US}"),
-            local_cseq: 0,
-            remote_cseq: None,
-            invite: None,
-            cancelled: false,
-            rseq: 0,
-            is_unpracked: false,
-            is_answered_early: false,
-            is_offering: false,
-            transfers: 0,
-            unacknowledged: None,
+            ..Dialog::default()
         });
         let dialog = self.dialogs.len() - 1;
         let offer = (!self.dice.percent(15)).then(|| self.next_port());

@@ -36,23 +36,11 @@ impl WildPhone {
             call_id: invite.headers.text(&HeaderName::CallId).unwrap_or("").to_owned(),
             local_tag: format!("w{}", self.next_serial()),
             remote_tag: crate::dialog::tag_of(invite.headers.line(&HeaderName::From)),
-            state: State::Early,
-            port: 0,
-            busy: false,
-            is_caller: false,
             local: invite.headers.text(&HeaderName::To).unwrap_or("").to_owned(),
             remote,
             target: crate::way::target_of(&invite.headers).unwrap_or_default(),
-            local_cseq: 0,
             remote_cseq: invite.cseq().map(|cseq| cseq.number),
-            invite: None,
-            cancelled: false,
-            rseq: 0,
-            is_unpracked: false,
-            is_answered_early: false,
-            is_offering: false,
-            transfers: 0,
-            unacknowledged: None,
+            ..Dialog::default()
         };
         let response = invite.response(100, "Trying", None);
         self.reply(now, &invite, &response, None);

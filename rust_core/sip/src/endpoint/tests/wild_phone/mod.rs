@@ -17,9 +17,10 @@ const T2: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(32);
 
 /// How far a dialog is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum State {
     /// No final answer yet.
+    #[default]
     Early,
     /// Both sides talk.
     Confirmed,
@@ -28,7 +29,7 @@ pub(super) enum State {
 }
 
 /// One dialog as the phone sees it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Dialog {
     pub(super) call_id: String,
     pub(super) local_tag: String,
